@@ -1,0 +1,21 @@
+"""The W3C WebSocket interface in Python: in a page the browser's own WebSocket, on CPython a socket.
+
+https://websockets.spec.whatwg.org/
+"""
+
+from .blob import Blob
+from .dom import AbortController, AbortSignal, DOMException, Event, EventTarget
+from .websocket import CloseEvent, MessageEvent, WebSocket
+
+__all__ = [
+    "AbortController",
+    "AbortSignal",
+    "Blob",
+    "CloseEvent",
+    "DOMException",
+    "Event",
+    "EventTarget",
+    "MessageEvent",
+    "WebSocket",
+]
+__version__ = "0.1.0"

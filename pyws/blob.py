@@ -1,0 +1,148 @@
+"""The File API's Blob: raw data that cannot be changed.
+
+Its law: the bytes are in memory and copied once, when the Blob is made.
+https://w3c.github.io/FileAPI/#blob-section
+"""
+
+from .dom import members, scalar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+
+def buffer_bytes(data: "Any") -> bytes:
+    """Return the bytes of anything with the buffer protocol, whatever the size of its items; else `TypeError`."""
+    return data if type(data) is bytes else memoryview(data).tobytes()
+
+
+class Blob:
+    """Raw data: `Blob(["text", b"bytes", other_blob], type="text/plain")`.
+
+    `blobParts` is an iterable of `str` (kept as UTF-8), buffers and Blobs. `type` is a MIME type. `endings` is
+    "transparent" or "native" (line ends become "\\n"). Raises `TypeError` for any other part.
+    https://w3c.github.io/FileAPI/#constructorBlob
+    """
+
+    def __init__(
+        self,
+        blobParts: "Iterable[Any] | None" = None,
+        options: "Mapping[str, object] | None" = None,
+        *,
+        type: str = "",
+        endings: str = "transparent",
+    ) -> None:
+        if options is not None:
+            given = members(options, {}, "type", "endings")
+            type = given.get("type", type)
+            endings = given.get("endings", endings)
+        if endings not in ("transparent", "native"):
+            raise TypeError(f'endings must be "transparent" or "native", not {endings!r}')
+        if blobParts is None:
+            blobParts = ()
+        if isinstance(blobParts, (str, bytes, bytearray, memoryview)) or not hasattr(blobParts, "__iter__"):
+            raise TypeError(f"blobParts must be a list of parts: Blob([...]), not {blobParts.__class__.__name__}")
+        self._type = _mime(type)
+        self._data = b"".join([_part(part, endings == "native") for part in blobParts])
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return len(self._data)
+
+    @property
+    def type(self) -> str:
+        """The MIME type, in lower case; "" if there is none."""
+        return self._type
+
+    def slice(self, start: int | None = None, end: int | None = None, contentType: str | None = None) -> "Blob":
+        """Return a Blob of the bytes from `start` to `end`; negative numbers count from the end.
+
+        https://w3c.github.io/FileAPI/#slice-method-algo
+        """
+        for number in (start, end):
+            if number is not None and not hasattr(number, "__index__"):
+                raise TypeError(f"start and end must be int, not {number.__class__.__name__}")
+        return _wrap(self._data[start:end], _mime("" if contentType is None else contentType))
+
+    async def text(self) -> str:
+        """Return the bytes decoded from UTF-8: a byte order mark is dropped, what is malformed becomes U+FFFD.
+
+        https://w3c.github.io/FileAPI/#dom-blob-text
+        """
+        data = self._data[3:] if self._data[:3] == b"\xef\xbb\xbf" else self._data
+        return data.decode("utf-8", "replace")
+
+    async def arrayBuffer(self) -> bytes:
+        """Return the bytes.
+
+        https://w3c.github.io/FileAPI/#dom-blob-arraybuffer
+        """
+        return self._data
+
+    async def bytes(self) -> bytes:
+        """Return the bytes.
+
+        https://w3c.github.io/FileAPI/#dom-blob-bytes
+        """
+        return self._data
+
+    def stream(self) -> "_Chunks":
+        """Return an asynchronous iterator over the bytes, in chunks of at most 65,536.
+
+        https://w3c.github.io/FileAPI/#dom-blob-stream
+        """
+        return _Chunks(self._data)
+
+    def __repr__(self) -> str:
+        return f"<Blob size={len(self._data)} type={self._type!r}>"
+
+
+class _Chunks:
+    """What `Blob.stream()` returns."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._position = 0
+
+    def __aiter__(self) -> "_Chunks":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._position >= len(self._data):
+            raise StopAsyncIteration
+        chunk = self._data[self._position : self._position + 65536]
+        self._position += len(chunk)
+        return chunk
+
+
+def _wrap(data: bytes, type: str = "") -> Blob:
+    blob = Blob()
+    blob._data = data
+    blob._type = type
+    return blob
+
+
+received = _wrap
+"""Make the Blob of a received message: its bytes are kept as they are."""
+
+
+def _mime(type: object) -> str:
+    if not isinstance(type, str):
+        raise TypeError(f"type must be str, not {type.__class__.__name__}")
+    return type.lower() if all(" " <= character <= "~" for character in type) else ""
+
+
+def _part(part: "Any", native: bool) -> bytes:
+    if isinstance(part, str):
+        part = scalar(part)
+        if native:
+            part = part.replace("\r\n", "\n").replace("\r", "\n")
+        return part.encode()
+    if isinstance(part, Blob):
+        return part._data
+    try:
+        return buffer_bytes(part)
+    except TypeError:
+        raise TypeError(f"a part must be str, a buffer (bytes, array, ...) or Blob, not {type(part).__name__}") from None

@@ -1,0 +1,670 @@
+"""The DOM standard's events, as far as a WebSocket needs them: the same Python in every runtime.
+
+Its law: state is changed only by the standard's own steps, and an exception in a listener is reported and stops nothing.
+https://dom.spec.whatwg.org/
+"""
+
+from . import loop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+
+def scalar(string: str) -> str:
+    """Return `string` as a scalar value string: surrogate pairs joined, each lone surrogate U+FFFD.
+
+    https://webidl.spec.whatwg.org/#js-USVString
+    """
+    if string.isascii():
+        return string
+    try:
+        return string.encode().decode()
+    except UnicodeEncodeError:
+        # Not plain "utf-16", which would eat a byte order mark.
+        return string.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+class Interface(type):
+    """The metaclass of interfaces: their constants (names in capitals) can be neither changed nor removed.
+
+    https://webidl.spec.whatwg.org/#idl-constants
+    """
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        if name.isupper() and not name.startswith("_"):
+            raise AttributeError(f"{cls.__name__}.{name} is a constant and cannot be changed")
+        super().__setattr__(name, value)
+
+    def __delattr__(cls, name: str) -> None:
+        if name.isupper() and not name.startswith("_"):
+            raise AttributeError(f"{cls.__name__}.{name} is a constant and cannot be removed")
+        super().__delattr__(name)
+
+
+# https://webidl.spec.whatwg.org/#dfn-error-names-table
+_CODES = {
+    "IndexSizeError": 1,
+    "HierarchyRequestError": 3,
+    "WrongDocumentError": 4,
+    "InvalidCharacterError": 5,
+    "NoModificationAllowedError": 7,
+    "NotFoundError": 8,
+    "NotSupportedError": 9,
+    "InUseAttributeError": 10,
+    "InvalidStateError": 11,
+    "SyntaxError": 12,
+    "InvalidModificationError": 13,
+    "NamespaceError": 14,
+    "InvalidAccessError": 15,
+    "TypeMismatchError": 17,
+    "SecurityError": 18,
+    "NetworkError": 19,
+    "AbortError": 20,
+    "URLMismatchError": 21,
+    "QuotaExceededError": 22,
+    "TimeoutError": 23,
+    "InvalidNodeTypeError": 24,
+    "DataCloneError": 25,
+}
+
+
+class DOMException(Exception, metaclass=Interface):
+    """An error of the web platform: tell it by `name` ("SyntaxError", "InvalidStateError", ...).
+
+    `code` is the legacy number of that name, or 0. `str()` gives "name: message".
+    https://webidl.spec.whatwg.org/#idl-DOMException
+    """
+
+    INDEX_SIZE_ERR = 1
+    DOMSTRING_SIZE_ERR = 2
+    HIERARCHY_REQUEST_ERR = 3
+    WRONG_DOCUMENT_ERR = 4
+    INVALID_CHARACTER_ERR = 5
+    NO_DATA_ALLOWED_ERR = 6
+    NO_MODIFICATION_ALLOWED_ERR = 7
+    NOT_FOUND_ERR = 8
+    NOT_SUPPORTED_ERR = 9
+    INUSE_ATTRIBUTE_ERR = 10
+    INVALID_STATE_ERR = 11
+    SYNTAX_ERR = 12
+    INVALID_MODIFICATION_ERR = 13
+    NAMESPACE_ERR = 14
+    INVALID_ACCESS_ERR = 15
+    VALIDATION_ERR = 16
+    TYPE_MISMATCH_ERR = 17
+    SECURITY_ERR = 18
+    NETWORK_ERR = 19
+    ABORT_ERR = 20
+    URL_MISMATCH_ERR = 21
+    QUOTA_EXCEEDED_ERR = 22
+    TIMEOUT_ERR = 23
+    INVALID_NODE_TYPE_ERR = 24
+    DATA_CLONE_ERR = 25
+
+    def __init__(self, message: str = "", name: str = "Error") -> None:
+        for argument in (message, name):
+            if not isinstance(argument, str):
+                raise TypeError(f"message and name must be str, not {type(argument).__name__}")
+        super().__init__(message, name)
+        self._message = message
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The error's name, such as "SyntaxError"."""
+        return self._name
+
+    @property
+    def message(self) -> str:
+        """What went wrong, for a person."""
+        return self._message
+
+    @property
+    def code(self) -> int:
+        """The legacy code of the name, 0 if it has none."""
+        return _CODES.get(self._name, 0)
+
+    def __str__(self) -> str:
+        return f"{self._name}: {self._message}" if self._message else self._name
+
+
+def members(event_init: "Mapping[str, object] | None", keywords: "dict[str, Any]", *names: str) -> "dict[str, Any]":
+    """Merge a dictionary argument and keywords; an unknown keyword is a `TypeError`, an unknown key is ignored.
+
+    https://webidl.spec.whatwg.org/#js-dictionary
+    """
+    for keyword in keywords:
+        if keyword not in names:
+            raise TypeError(f"unknown keyword {keyword!r}; the members are {', '.join(names)}")
+    if event_init is None:
+        return keywords
+    if not hasattr(event_init, "keys") or isinstance(event_init, type):
+        raise TypeError(f"a dictionary is needed here, not {type(event_init).__name__}")
+    merged = {name: event_init[name] for name in names if name in event_init}
+    merged.update(keywords)
+    return merged
+
+
+def text(value: object, name: str) -> str:
+    """Return `value` if it is a `str`, as a scalar value string; else `TypeError`."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be str, not {type(value).__name__}")
+    return scalar(value)
+
+
+class Event(metaclass=Interface):
+    """Something that happened: `Event("tick", bubbles=True)` or `Event("tick", {"bubbles": True})`.
+
+    https://dom.spec.whatwg.org/#interface-event
+    """
+
+    NONE = 0
+    CAPTURING_PHASE = 1
+    AT_TARGET = 2
+    BUBBLING_PHASE = 3
+
+    _MEMBERS: "tuple[str, ...]" = ("bubbles", "cancelable", "composed")
+
+    # What most events share stands on the class, so that making one stores only what differs.
+    _bubbles = _cancelable = _composed = _trusted = False
+    _target: "EventTarget | None" = None
+    _current_target: "EventTarget | None" = None
+    _dispatching = _stopped = _stopped_immediately = _canceled = _in_passive = False
+
+    def __init__(self, type: str, eventInitDict: "Mapping[str, object] | None" = None, **keywords: "Any") -> None:
+        if not isinstance(type, str):
+            raise TypeError(f"type must be str, not {type.__class__.__name__}")
+        self._type = type
+        self._time_stamp = loop.now()
+        if eventInitDict is not None or keywords:
+            self._initialize(members(eventInitDict, keywords, *self._MEMBERS))
+
+    def _initialize(self, init: "dict[str, Any]") -> None:
+        self._bubbles = bool(init.get("bubbles"))
+        self._cancelable = bool(init.get("cancelable"))
+        self._composed = bool(init.get("composed"))
+
+    @property
+    def type(self) -> str:
+        """What happened, such as "message"."""
+        return self._type
+
+    @property
+    def target(self) -> "EventTarget | None":
+        """The object that the event is, or was last, dispatched to."""
+        return self._target
+
+    @property
+    def srcElement(self) -> "EventTarget | None":
+        """The old name of `target`."""
+        return self._target
+
+    @property
+    def currentTarget(self) -> "EventTarget | None":
+        """The object whose listeners run now; None when none does."""
+        return self._current_target
+
+    @property
+    def eventPhase(self) -> int:
+        """AT_TARGET (2) while listeners run, else NONE (0)."""
+        return 2 if self._current_target is not None else 0
+
+    @property
+    def bubbles(self) -> bool:
+        """Whether it was made with `bubbles`."""
+        return self._bubbles
+
+    @property
+    def cancelable(self) -> bool:
+        """Whether `preventDefault()` has an effect."""
+        return self._cancelable
+
+    @property
+    def composed(self) -> bool:
+        """Whether it was made with `composed`."""
+        return self._composed
+
+    @property
+    def defaultPrevented(self) -> bool:
+        """Whether `preventDefault()` was called to effect."""
+        return self._canceled
+
+    @property
+    def isTrusted(self) -> bool:
+        """True for what the network did, False for what a program dispatched."""
+        return self._trusted
+
+    @property
+    def timeStamp(self) -> float:
+        """When it was made: milliseconds of a monotonic clock."""
+        return self._time_stamp
+
+    @property
+    def cancelBubble(self) -> bool:
+        """The old way to say `stopPropagation()`: True can be set, and never taken back."""
+        return self._stopped
+
+    @cancelBubble.setter
+    def cancelBubble(self, value: object) -> None:
+        if value:
+            self._stopped = True
+
+    @property
+    def returnValue(self) -> bool:
+        """The old way to say `preventDefault()`: set it False."""
+        return not self._canceled
+
+    @returnValue.setter
+    def returnValue(self, value: object) -> None:
+        if not value:
+            self.preventDefault()
+
+    def composedPath(self) -> "list[EventTarget]":
+        """Return the objects whose listeners will run: the target, while it is dispatched.
+
+        https://dom.spec.whatwg.org/#dom-event-composedpath
+        """
+        return [] if self._current_target is None else [self._current_target]
+
+    def stopPropagation(self) -> None:
+        """Let no further phase begin: called in a capturing listener, the others do not run.
+
+        https://dom.spec.whatwg.org/#dom-event-stoppropagation
+        """
+        self._stopped = True
+
+    def stopImmediatePropagation(self) -> None:
+        """Let no further listener run.
+
+        https://dom.spec.whatwg.org/#dom-event-stopimmediatepropagation
+        """
+        self._stopped = self._stopped_immediately = True
+
+    def preventDefault(self) -> None:
+        """Cancel the event, if it is cancelable and the listener is not passive.
+
+        https://dom.spec.whatwg.org/#dom-event-preventdefault
+        """
+        if self._cancelable and not self._in_passive:
+            self._canceled = True
+
+    def initEvent(self, type: str, bubbles: object = False, cancelable: object = False) -> None:
+        """Initialize again (legacy): without effect while it is dispatched.
+
+        https://dom.spec.whatwg.org/#dom-event-initevent
+        """
+        if not isinstance(type, str):
+            raise TypeError(f"type must be str, not {type.__class__.__name__}")
+        if self._dispatching:
+            return
+        self._stopped = self._stopped_immediately = self._canceled = self._trusted = False
+        self._target = None
+        self._type = type
+        self._bubbles = bool(bubbles)
+        self._cancelable = bool(cancelable)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._SHOWN)
+        return f"<{type(self).__name__} {self._type!r}{' ' if shown else ''}{shown}>"
+
+    _SHOWN: "tuple[str, ...]" = ()
+
+
+class Listener:
+    """One registration: a callback, its type and its options.
+
+    https://dom.spec.whatwg.org/#concept-event-listener
+    """
+
+    __slots__ = ("callback", "capture", "handler", "once", "passive", "removed")
+
+    def __init__(self, callback: "Any", capture: bool, once: bool, passive: bool, handler: bool) -> None:
+        self.callback = callback
+        self.capture = capture
+        self.once = once
+        self.passive = passive
+        self.handler = handler
+        self.removed = False
+
+    def matches(self, callback: object, capture: bool) -> bool:
+        """Tell whether this is the registration of `callback`: bound methods are made anew at every access."""
+        if self.handler or self.capture != capture:
+            return False
+        mine = self.callback
+        if mine is callback:
+            return True
+        owner = getattr(mine, "__self__", None)
+        return (
+            owner is not None
+            and owner is getattr(callback, "__self__", None)
+            and hasattr(mine, "__func__")
+            and mine.__func__ is getattr(callback, "__func__", None)
+        )
+
+    def call(self, event: Event) -> None:
+        """Call the callback, as "inner invoke" and "the event handler processing algorithm" have it."""
+        callback = self.callback
+        if callable(callback):
+            result = callback(event)
+            if result is None:
+                return
+            if loop.awaitable(result):
+                loop.start(result)
+            elif result is False and self.handler:
+                event.preventDefault()
+        elif not self.handler:
+            handle = getattr(callback, "handleEvent", None)
+            if not callable(handle):
+                raise TypeError(f"the listener {callback!r} is not callable and has no method handleEvent")
+            result = handle(event)
+            if result is not None and loop.awaitable(result):
+                loop.start(result)
+
+
+class EventTarget(metaclass=Interface):
+    """An object that listeners can be added to, and events dispatched to.
+
+    https://dom.spec.whatwg.org/#interface-eventtarget
+    """
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, tuple[Listener, ...]] = {}
+
+    def addEventListener(
+        self,
+        type: str,
+        callback: "Any",
+        options: "bool | Mapping[str, object] | None" = None,
+        *,
+        capture: bool = False,
+        once: bool = False,
+        passive: bool | None = None,
+        signal: "AbortSignal | None" = None,
+    ) -> None:
+        """Call `callback(event)`, or its `handleEvent(event)`, for each event of that type.
+
+        The same callback is added once for each `capture`. `once` removes it before its first call; `passive` makes
+        its `preventDefault()` do nothing; aborting `signal` removes it. An `async def` is started as a task.
+        Raises `TypeError` for what can never be called.
+        https://dom.spec.whatwg.org/#dom-eventtarget-addeventlistener
+        """
+        if not isinstance(type, str):
+            raise TypeError(f"type must be str, not {type.__class__.__name__}")
+        _check_callback(callback)
+        if isinstance(options, bool):
+            capture = options
+        elif options is not None:
+            given = members(options, {}, "capture", "once", "passive", "signal")
+            capture = bool(given.get("capture", capture))
+            once = bool(given.get("once", once))
+            passive = bool(given.get("passive", passive))
+            signal = given.get("signal", signal)
+        if signal is not None and not isinstance(signal, AbortSignal):
+            raise TypeError(f"signal must be a pyws.AbortSignal, not {signal.__class__.__name__}")
+        if (signal is not None and signal.aborted) or callback is None:
+            return
+        present = self._listeners.get(type, ())
+        if any(listener.matches(callback, bool(capture)) for listener in present):
+            return
+        self._append(type, Listener(callback, bool(capture), bool(once), bool(passive), False))
+        if signal is not None:
+            signal.follow(lambda: self.removeEventListener(type, callback, capture=bool(capture)))
+
+    def removeEventListener(
+        self,
+        type: str,
+        callback: "Any",
+        options: "bool | Mapping[str, object] | None" = None,
+        *,
+        capture: bool = False,
+    ) -> None:
+        """Remove what `addEventListener` added with the same type, callback and `capture`; else do nothing.
+
+        https://dom.spec.whatwg.org/#dom-eventtarget-removeeventlistener
+        """
+        if not isinstance(type, str):
+            raise TypeError(f"type must be str, not {type.__class__.__name__}")
+        _check_callback(callback)
+        if isinstance(options, bool):
+            capture = options
+        elif options is not None:
+            capture = bool(members(options, {}, "capture").get("capture", capture))
+        for listener in self._listeners.get(type, ()):
+            if listener.matches(callback, bool(capture)):
+                self._remove(type, listener)
+                return
+
+    def dispatchEvent(self, event: Event) -> bool:
+        """Dispatch `event` here, now; return False if a listener canceled it.
+
+        Raises `InvalidStateError` if it is being dispatched already.
+        https://dom.spec.whatwg.org/#dom-eventtarget-dispatchevent
+        """
+        if not isinstance(event, Event):
+            raise TypeError(f"event must be a pyws.Event, not {type(event).__name__}")
+        if event._dispatching:
+            raise DOMException("This event is being dispatched: dispatch a new one.", "InvalidStateError")
+        event._trusted = False
+        return self._dispatch(event)
+
+    def _fire(self, event: Event) -> None:
+        """Dispatch `event` as the user agent does.
+
+        https://dom.spec.whatwg.org/#concept-event-fire
+        """
+        event._trusted = True
+        self._dispatch(event)
+
+    def _dispatch(self, event: Event) -> bool:
+        # https://dom.spec.whatwg.org/#concept-event-dispatch, for a path of one
+        event._target = self
+        listeners = self._listeners.get(event._type)
+        if listeners:
+            event._dispatching = True
+            event._current_target = self
+            try:
+                # A snapshot: what a listener adds meanwhile stands in a new tuple.
+                if len(listeners) == 1 and not listeners[0].capture:
+                    self._invoke(event, listeners)
+                else:
+                    self._invoke(event, [listener for listener in listeners if listener.capture])
+                    listeners = self._listeners[event._type]
+                    self._invoke(event, [listener for listener in listeners if not listener.capture])
+            finally:
+                event._dispatching = False
+                event._current_target = None
+        event._stopped = event._stopped_immediately = False
+        return not event._canceled
+
+    def _invoke(self, event: Event, listeners: "Iterable[Listener]") -> None:
+        # https://dom.spec.whatwg.org/#concept-event-listener-inner-invoke
+        if event._stopped:
+            return
+        for listener in listeners:
+            if listener.removed:
+                continue
+            if listener.once:
+                self._remove(event._type, listener)
+            event._in_passive = listener.passive
+            try:
+                listener.call(event)
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:
+                loop.report(error)
+            finally:
+                event._in_passive = False
+            if event._stopped_immediately:
+                return
+
+    def _append(self, type: str, listener: Listener) -> None:
+        self._listeners[type] = (*self._listeners.get(type, ()), listener)
+        self._listeners_changed()
+
+    def _remove(self, type: str, listener: Listener) -> None:
+        listener.removed = True
+        self._listeners[type] = tuple(other for other in self._listeners[type] if other is not listener)
+        self._listeners_changed()
+
+    def _listeners_changed(self) -> None:
+        """Called when a listener came or went: whoever must know overrides it."""
+
+
+def _check_callback(callback: object) -> None:
+    if isinstance(callback, (int, float, str, bytes)):
+        raise TypeError(f"callback must be callable or have a method handleEvent, not {callback.__class__.__name__}")
+
+
+def event_handler(type: str) -> "Any":
+    """Make the event handler attribute `on<type>`: it keeps its place among the listeners until it is None.
+
+    https://html.spec.whatwg.org/multipage/webappapis.html#event-handler-attributes
+    """
+
+    def find(target: EventTarget) -> "Listener | None":
+        for listener in target._listeners.get(type, ()):
+            if listener.handler:
+                return listener
+        return None
+
+    def get(target: EventTarget) -> "Any":
+        listener = find(target)
+        return None if listener is None else listener.callback
+
+    def set(target: EventTarget, value: "Any") -> None:
+        if isinstance(value, (int, float, str, bytes)):
+            value = None
+        listener = find(target)
+        if listener is None:
+            if value is not None:
+                target._append(type, Listener(value, False, False, False, True))
+        elif value is None:
+            target._remove(type, listener)
+        else:
+            listener.callback = value
+
+    return property(get, set, None, f'Called with each "{type}" event; None by default.')
+
+
+class AbortSignal(EventTarget):
+    """Tells whether, and why, something was aborted. `AbortController` makes one.
+
+    https://dom.spec.whatwg.org/#interface-AbortSignal
+    """
+
+    onabort = event_handler("abort")
+
+    def __init__(self) -> None:
+        if type(self) is AbortSignal:
+            raise TypeError("AbortSignal cannot be made directly: use AbortController().signal or AbortSignal.timeout()")
+        super().__init__()
+        self._aborted = False
+        self._reason: Any = None
+        self._steps: list[Callable[[], object]] = []
+
+    @property
+    def aborted(self) -> bool:
+        """Whether it was aborted."""
+        return self._aborted
+
+    @property
+    def reason(self) -> "Any":
+        """Why: None until it is aborted, then by default a `DOMException` called "AbortError"."""
+        return self._reason
+
+    def throwIfAborted(self) -> None:
+        """Raise the reason, if aborted (wrapped in an `AbortError` if it is no exception).
+
+        https://dom.spec.whatwg.org/#dom-abortsignal-throwifaborted
+        """
+        if self._aborted:
+            if isinstance(self._reason, BaseException):
+                raise self._reason
+            raise DOMException(str(self._reason), "AbortError")
+
+    @staticmethod
+    def abort(reason: "Any" = None) -> "AbortSignal":
+        """Return a signal that is aborted already.
+
+        https://dom.spec.whatwg.org/#dom-abortsignal-abort
+        """
+        signal = _Signal()
+        signal._abort(reason)
+        return signal
+
+    @staticmethod
+    def timeout(milliseconds: float) -> "AbortSignal":
+        """Return a signal that is aborted with a `TimeoutError` after that many milliseconds.
+
+        https://dom.spec.whatwg.org/#dom-abortsignal-timeout
+        """
+        if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)) or not 0 <= milliseconds < 2**53:
+            raise TypeError(f"milliseconds must be a number that is not negative, not {milliseconds!r}")
+        signal = _Signal()
+        loop.later(milliseconds / 1000, lambda: signal._abort(DOMException("The time is up.", "TimeoutError")))
+        return signal
+
+    @staticmethod
+    def any(signals: "Iterable[AbortSignal]") -> "AbortSignal":
+        """Return a signal that is aborted as soon as one of `signals` is, for the same reason.
+
+        https://dom.spec.whatwg.org/#dom-abortsignal-any
+        """
+        sources = list(signals)
+        for source in sources:
+            if not isinstance(source, AbortSignal):
+                raise TypeError(f"signals must be pyws.AbortSignal objects, not {source.__class__.__name__}")
+        signal = _Signal()
+        for source in sources:
+            if source.aborted:
+                signal._abort(source.reason)
+                return signal
+        for source in sources:
+            source.follow(lambda source=source: signal._abort(source.reason))
+        return signal
+
+    def follow(self, step: "Callable[[], object]") -> None:
+        """Run `step` when this is aborted, before its event.
+
+        https://dom.spec.whatwg.org/#abortsignal-add
+        """
+        self._steps.append(step)
+
+    def _abort(self, reason: "Any" = None) -> None:
+        # https://dom.spec.whatwg.org/#abortsignal-signal-abort
+        if self._aborted:
+            return
+        self._aborted = True
+        self._reason = DOMException("The operation was aborted.", "AbortError") if reason is None else reason
+        steps, self._steps = self._steps, []
+        for step in steps:
+            step()
+        self._fire(Event("abort"))
+
+
+class _Signal(AbortSignal):
+    """The signals that this module makes."""
+
+
+class AbortController(metaclass=Interface):
+    """Aborts what listens to its `signal`.
+
+    https://dom.spec.whatwg.org/#interface-abortcontroller
+    """
+
+    def __init__(self) -> None:
+        self._signal = _Signal()
+
+    @property
+    def signal(self) -> AbortSignal:
+        """The signal to hand on: always the same."""
+        return self._signal
+
+    def abort(self, reason: "Any" = None) -> None:
+        """Abort the signal, for `reason` (by default an `AbortError`).
+
+        https://dom.spec.whatwg.org/#dom-abortcontroller-abort
+        """
+        self._signal._abort(reason)

@@ -1,0 +1,102 @@
+"""What HTML calls the event loop: the clock, the tasks and the timers of the runtime.
+
+The one room that knows which runtime it is in, besides the choice of `Connection` in `websocket.py`.
+https://html.spec.whatwg.org/multipage/webappapis.html#event-loops
+"""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
+if sys.platform == "emscripten":
+    import asyncio
+
+    from js import performance, setTimeout
+    from pyodide.ffi import create_once_callable
+
+    now: "Callable[[], float]" = performance.now
+
+    def later(seconds: float, callback: "Callable[[], object]") -> None:
+        """Run `callback` once, in a task of its own, after `seconds`."""
+        setTimeout(create_once_callable(callback), seconds * 1000)
+
+    def awaitable(value: object) -> bool:
+        """Tell whether `value` is what an `async def` listener returned."""
+        return hasattr(value, "__await__")
+
+    def schedule(job: "Awaitable[object]") -> object:
+        """Start `job` as a task of the runtime."""
+        return asyncio.ensure_future(job)
+
+elif sys.platform == "brython":
+    from browser import aio, window
+
+    now = window.performance.now
+
+    def later(seconds: float, callback: "Callable[[], object]") -> None:
+        """Run `callback` once, in a task of its own, after `seconds`."""
+        window.setTimeout(callback, seconds * 1000)
+
+    def awaitable(value: object) -> bool:
+        """Tell whether `value` is what an `async def` listener returned."""
+        return type(value).__name__ == "coroutine"
+
+    def schedule(job: "Awaitable[object]") -> object:
+        """Start `job` as a task of the runtime."""
+        return aio.run(job)
+
+else:
+    import asyncio
+    import time
+
+    _ORIGIN = time.perf_counter()
+
+    def now() -> float:
+        """Return the milliseconds since import."""
+        return (time.perf_counter() - _ORIGIN) * 1000
+
+    def later(seconds: float, callback: "Callable[[], object]") -> None:
+        """Run `callback` once, in a task of its own, after `seconds`."""
+        asyncio.get_running_loop().call_later(seconds, callback)
+
+    def awaitable(value: object) -> bool:
+        """Tell whether `value` is what an `async def` listener returned."""
+        return hasattr(value, "__await__")
+
+    def schedule(job: "Awaitable[object]") -> object:
+        """Start `job` as a task of the runtime."""
+        return asyncio.ensure_future(job)
+
+
+_running: "set[object]" = set()
+
+
+def start(job: "Awaitable[Any]") -> None:
+    """Start what an `async def` listener returned; its exceptions are reported like any listener's."""
+
+    async def attempt() -> None:
+        try:
+            await job
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            if type(error).__name__ == "CancelledError":
+                raise
+            report(error)
+        finally:
+            _running.discard(task)
+
+    # The runtime refers to a task only weakly: this set keeps it alive until it ends.
+    task = schedule(attempt())
+    _running.add(task)
+
+
+def report(error: BaseException) -> None:
+    """Report an exception, as the page's console would: by `sys.excepthook`, with its traceback.
+
+    https://html.spec.whatwg.org/multipage/webappapis.html#report-the-exception
+    """
+    sys.excepthook(type(error), error, error.__traceback__)

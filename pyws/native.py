@@ -1,0 +1,148 @@
+"""The browser's own WebSocket, for Pyodide and Brython: they differ only in the shim at the head of this file.
+
+Its law: what crosses the boundary to JavaScript is a string, a number or one bulk copy of bytes, never an event.
+https://websockets.spec.whatwg.org/
+"""
+
+import sys
+
+from .dom import DOMException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .websocket import WebSocket
+
+if sys.platform == "brython":
+    from browser import window
+
+    js_Function = window.Function
+
+    def js_callable(function: "Callable[..., object]") -> "Any":
+        """Make `function` callable from JavaScript: a plain function is, a bound method is not."""
+        return lambda *arguments: function(*arguments)
+
+    def js_release(function: "Any") -> None:
+        """JavaScript will not call `function` any more."""
+
+    def js_bytes(data: bytes) -> "Any":
+        """Copy bytes to JavaScript: here they are an object with a list, and `_CONNECT` copies that."""
+        return data
+
+    def py_bytes(js_array: "Any") -> bytes:
+        """Copy a Uint8Array from JavaScript."""
+        return bytes(js_array)
+
+    def js_list(strings: "list[str]") -> "Any":
+        """Copy a list of strings to JavaScript."""
+        return strings
+else:
+    from js import Function as js_Function
+    from pyodide.ffi import create_proxy, to_js
+
+    js_callable = create_proxy
+    js_bytes = js_list = to_js
+
+    def js_release(function: "Any") -> None:
+        """JavaScript will not call `function` any more."""
+        function.destroy()
+
+    def py_bytes(js_array: "Any") -> bytes:
+        """Copy a Uint8Array from JavaScript."""
+        data: bytes = js_array.to_bytes()
+        return data
+
+
+js_connect = js_Function.new(
+    "url",
+    "protocols",
+    "up",
+    """
+    const page = globalThis.document?.baseURI ?? globalThis.location?.href ?? "";
+    let socket;
+    try {
+        // Firefox refuses the empty string, which is the page's own URL.
+        socket = new WebSocket(url || page.split("#")[0], protocols);
+    } catch (error) {
+        return {failure: error.name, message: error.message};
+    }
+    socket.binaryType = "arraybuffer";
+    let failed = false, ended = false;
+    const end = (clean, code, reason) => {
+        if (ended) return;
+        ended = true;
+        socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
+        up("closed", failed, clean, code, reason);
+    };
+    socket.onopen = () => up("opened", socket.protocol, socket.extensions);
+    socket.onmessage = ({data}) => up("received", typeof data === "string" ? data : new Uint8Array(data));
+    // Where an engine ends with an error and no close (a port or a policy forbids the URL), there is a close all the same.
+    socket.onerror = () => { failed = true; setTimeout(end, 0, false, 1006, ""); };
+    socket.onclose = ({wasClean, code, reason}) => end(wasClean, code, reason);
+    return {
+        socket,
+        send: data => socket.send(data.source ? Uint8Array.from(data.source) : data),
+        close: (code, reason) => code === 0 ? socket.close() : socket.close(code, reason),
+    };
+    """,
+)
+
+
+class Connection:
+    """A WebSocket of the browser's: the other side of the seam (see `websocket.py`)."""
+
+    held = False
+    """The browser itself keeps a socket alive that somebody listens to."""
+
+    def __init__(self, url: str, protocols: "list[str]", user: "WebSocket") -> None:
+        self._user = user
+        self._given_up = False
+        self._buffered = 0
+        self._js_up = js_callable(self._happened)
+        js_parts = js_connect(url, js_list(protocols), self._js_up)
+        if hasattr(js_parts, "failure"):
+            js_release(self._js_up)
+            raise DOMException(js_parts.message, js_parts.failure)
+        self._js_socket = js_parts.socket
+        self._js_send = js_parts.send
+        self._js_close = js_parts.close
+        self.url: str = self._js_socket.url
+
+    @property
+    def state(self) -> int:
+        """The socket's readyState."""
+        return 3 if self._js_socket is None else self._js_socket.readyState  # type: ignore[no-any-return]
+
+    @property
+    def buffered(self) -> int:
+        """Payload bytes that the network has not taken."""
+        return self._buffered if self._js_socket is None else self._js_socket.bufferedAmount
+
+    def send(self, data: "str | bytes") -> None:
+        """Send a message."""
+        self._js_send(data if isinstance(data, str) else js_bytes(data))
+
+    def close(self, code: int | None, reason: str) -> None:
+        """Start the closing handshake; while connecting, give up."""
+        if self.state == 0:
+            self._given_up = True
+        self._js_close(0 if code is None else code, reason)
+
+    def _happened(self, what: str, *details: "Any") -> None:
+        user = self._user
+        if what == "received":
+            data = details[0]
+            user._received(data if isinstance(data, str) else py_bytes(data))
+        elif what == "opened":
+            # Firefox opens a socket that was given up while its handshake was under way.
+            if not self._given_up:
+                user._opened(details[0], details[1])
+        else:
+            self._buffered = self._js_socket.bufferedAmount
+            self._js_socket = self._js_send = self._js_close = None
+            js_release(self._js_up)
+            if self._given_up:
+                details = (True, False, 1006, "")
+            user._closed(*details)

@@ -1,0 +1,380 @@
+"""The WebSockets standard: the interface, its events, and the seam to the protocol below.
+
+Everything that can be decided without the network is decided here, once for all runtimes.
+https://websockets.spec.whatwg.org/
+
+The seam. Below it stands `Connection` (`native.py` in a page, `sockets.py` elsewhere):
+
+    down  Connection(url, protocols, user)  begins to connect; may raise DOMException SyntaxError or SecurityError
+          .send(data)                       str: a text message, bytes: a binary message
+          .close(code, reason)              int | None, str: already valid
+          .held                             whether the program still listens: else it may be collected as garbage
+    read  .url  .state  .buffered           state is asked, never mirrored
+    up    user._opened(protocol, extensions)
+          user._received(data)              str | bytes
+          user._closed(failed, clean, code, reason)
+
+Its laws: 1. Nothing comes up from inside a call down. 2. `_opened` at most once and before any `_received`; `_closed`
+exactly once, and last. 3. When a call comes up, `state` already agrees. 4. After `close()` or a failure nothing more
+is received.
+"""
+
+import sys
+
+from .blob import Blob, buffer_bytes, received
+from .dom import DOMException, Event, EventTarget, event_handler, scalar, text
+
+if sys.platform == "emscripten" or sys.platform == "brython":
+    from .native import Connection
+else:
+    from .sockets import Connection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+# https://www.rfc-editor.org/rfc/rfc9110#name-tokens
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+class MessageEvent(Event):
+    """A message came: `data` is `str`, `bytes` or `Blob`.
+
+    https://html.spec.whatwg.org/multipage/comms.html#messageevent
+    """
+
+    _MEMBERS = (*Event._MEMBERS, "data", "origin", "lastEventId", "source", "ports")
+    _SHOWN = ("data", "origin")
+
+    _data: "Any" = None
+    _origin = ""
+    _last_event_id = ""
+    _source: object = None
+    _ports: "tuple[object, ...]" = ()
+
+    def _initialize(self, init: "dict[str, Any]") -> None:
+        super()._initialize(init)
+        self.__fill(**{name: init[name] for name in MessageEvent._MEMBERS[3:] if name in init})
+
+    def __fill(
+        self, data: object = None, origin: str = "", lastEventId: str = "", source: object = None, ports: "Any" = ()
+    ) -> None:
+        if isinstance(ports, (str, bytes)) or not hasattr(ports, "__iter__"):
+            raise TypeError(f"ports must be a sequence, not {type(ports).__name__}")
+        self._origin = text(origin, "origin")
+        self._last_event_id = text(lastEventId, "lastEventId")
+        self._data = data
+        self._source = source
+        self._ports = tuple(ports)
+
+    @property
+    def data(self) -> "Any":
+        """The message: `str` for text; `bytes` or `Blob` for binary, as `binaryType` says."""
+        return self._data
+
+    @property
+    def origin(self) -> str:
+        """Where it came from, such as "wss://example.org"."""
+        return self._origin
+
+    @property
+    def lastEventId(self) -> str:
+        """Empty: WebSocket messages have none."""
+        return self._last_event_id
+
+    @property
+    def source(self) -> object:
+        """None for WebSocket messages."""
+        return self._source
+
+    @property
+    def ports(self) -> "tuple[object, ...]":
+        """Empty for WebSocket messages."""
+        return self._ports
+
+    def initMessageEvent(
+        self,
+        type: str,
+        bubbles: object = False,
+        cancelable: object = False,
+        data: object = None,
+        origin: str = "",
+        lastEventId: str = "",
+        source: object = None,
+        ports: "Any" = (),
+    ) -> None:
+        """Initialize again (legacy): without effect while it is dispatched.
+
+        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-initmessageevent
+        """
+        if self._dispatching:
+            return
+        self.__fill(data, origin, lastEventId, source, ports)
+        self.initEvent(type, bubbles, cancelable)
+
+
+class CloseEvent(Event):
+    """The connection is closed.
+
+    https://websockets.spec.whatwg.org/#the-closeevent-interface
+    """
+
+    _MEMBERS = (*Event._MEMBERS, "wasClean", "code", "reason")
+    _SHOWN = ("wasClean", "code", "reason")
+
+    _was_clean = False
+    _code = 0
+    _reason = ""
+
+    def _initialize(self, init: "dict[str, Any]") -> None:
+        super()._initialize(init)
+        self._was_clean = bool(init.get("wasClean", False))
+        self._code = _integer(init.get("code", 0), "code") & 0xFFFF
+        self._reason = text(init.get("reason", ""), "reason")
+
+    @property
+    def wasClean(self) -> bool:
+        """Whether both sides sent a Close frame before the connection ended."""
+        return self._was_clean
+
+    @property
+    def code(self) -> int:
+        """The code in the server's Close frame; 1005 if it had none, 1006 if no such frame came."""
+        return self._code
+
+    @property
+    def reason(self) -> str:
+        """The reason in the server's Close frame."""
+        return self._reason
+
+
+class WebSocket(EventTarget):
+    """A connection to a WebSocket server: `WebSocket("wss://example.org/chat", ["v2.chat", "chat"])`.
+
+    It begins to connect at once and returns; `open`, `message`, `error` and `close` events tell the rest, never from
+    inside a call. On CPython it needs a running event loop.
+
+    `url` is a `str` (or has a `str` attribute `href`), relative to the page where there is one. `protocols` is a
+    subprotocol or an iterable of them; the server must choose one. Raises `DOMException` "SyntaxError" for a URL
+    or a subprotocol that cannot be, `TypeError` for other types, `RuntimeError` without a running loop.
+    https://websockets.spec.whatwg.org/#dom-websocket-websocket
+    """
+
+    CONNECTING = 0
+    OPEN = 1
+    CLOSING = 2
+    CLOSED = 3
+
+    onopen = event_handler("open")
+    onmessage = event_handler("message")
+    onerror = event_handler("error")
+    onclose = event_handler("close")
+
+    def __init__(self, url: "Any", protocols: "str | Iterable[str] | None" = None) -> None:
+        address = _address(url)
+        names = _names(protocols)
+        super().__init__()
+        self._binary_type = "blob"
+        self._protocol = self._extensions = ""
+        self._unsent = 0
+        for name in names:
+            if not name or not _TOKEN.issuperset(name):
+                raise DOMException(f"{name!r} is not a subprotocol: it must be a token of HTTP", "SyntaxError")
+        if len(set(names)) < len(names):
+            raise DOMException(f"each subprotocol may be named once: {', '.join(names)}", "SyntaxError")
+        self._connection = Connection(address, names, self)
+        self._url = self._connection.url
+        self._origin = _origin(self._url)
+
+    @property
+    def url(self) -> str:
+        """The URL that it connects to, serialized, with the scheme "ws" or "wss".
+
+        https://websockets.spec.whatwg.org/#dom-websocket-url
+        """
+        return self._url
+
+    @property
+    def readyState(self) -> int:
+        """CONNECTING (0), OPEN (1), CLOSING (2) or CLOSED (3).
+
+        https://websockets.spec.whatwg.org/#dom-websocket-readystate
+        """
+        return self._connection.state
+
+    @property
+    def bufferedAmount(self) -> int:
+        """The bytes of messages given to `send()` that the network has not taken; stays as it is within a task.
+
+        What is "sent" after the closing began is added and never leaves.
+        https://websockets.spec.whatwg.org/#dom-websocket-bufferedamount
+        """
+        return self._connection.buffered + self._unsent
+
+    @property
+    def extensions(self) -> str:
+        """The extensions that the server chose; "" before `open`.
+
+        https://websockets.spec.whatwg.org/#dom-websocket-extensions
+        """
+        return self._extensions
+
+    @property
+    def protocol(self) -> str:
+        """The subprotocol that the server chose; "" before `open`.
+
+        https://websockets.spec.whatwg.org/#dom-websocket-protocol
+        """
+        return self._protocol
+
+    @property
+    def binaryType(self) -> str:
+        """What binary messages become: "blob" (a `Blob`, the default) or "arraybuffer" (`bytes`).
+
+        Any other value is ignored.
+        https://websockets.spec.whatwg.org/#dom-websocket-binarytype
+        """
+        return self._binary_type
+
+    @binaryType.setter
+    def binaryType(self, value: str) -> None:
+        if isinstance(value, str) and value in ("blob", "arraybuffer"):
+            self._binary_type = value
+
+    def send(self, data: "Any") -> None:
+        """Send a message: text for `str`, binary for a `Blob` or anything with the buffer protocol.
+
+        The data is taken at once. Raises `InvalidStateError` while CONNECTING, `TypeError` for other types. Once
+        the closing began nothing is sent, and `bufferedAmount` grows.
+        https://websockets.spec.whatwg.org/#dom-websocket-send
+        """
+        if not isinstance(data, str):
+            if isinstance(data, Blob):
+                data = data._data
+            else:
+                try:
+                    data = buffer_bytes(data)
+                except TypeError:
+                    raise TypeError(_unsendable(data)) from None
+        state = self._connection.state
+        if state == 1:
+            self._connection.send(data)
+        elif state == 0:
+            raise DOMException("Still connecting: send after the open event.", "InvalidStateError")
+        else:
+            self._unsent += len(scalar(data).encode() if isinstance(data, str) else data)
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Begin the closing handshake; while CONNECTING, give up. The `close` event follows later.
+
+        `code` is 1000 or 3000 to 4999 (1000 if there is only a reason), else `InvalidAccessError`; `reason` is at
+        most 123 bytes of UTF-8, else "SyntaxError". Without both the Close frame is empty.
+        https://websockets.spec.whatwg.org/#dom-websocket-close
+        """
+        if code is not None:
+            code = _integer(code, "code")
+        words = "" if reason is None else text(reason, "reason")
+        if code is not None and code != 1000 and not 3000 <= code <= 4999:
+            raise DOMException(f"code must be 1000 or from 3000 to 4999, not {code}", "InvalidAccessError")
+        if words:
+            size = len(words.encode())
+            if size > 123:
+                raise DOMException(f"reason must be at most 123 bytes of UTF-8, not {size}", "SyntaxError")
+            if code is None:
+                code = 1000
+        if self._connection.state < 2:
+            self._connection.close(code, words)
+            self._listeners_changed()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name[:2] == "on" and not hasattr(type(self), name):
+            raise AttributeError(
+                f"WebSocket has no {name!r}: its event handlers are onopen, onmessage, onerror, onclose; "
+                "for other events use addEventListener, for data of your own declare it in your class"
+            )
+        if name.isupper() and hasattr(WebSocket, name):
+            raise AttributeError(f"WebSocket.{name} is a constant and cannot be changed")
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} url={self.url!r} readyState={self.readyState}>"
+
+    # https://websockets.spec.whatwg.org/#feedback-from-the-protocol
+
+    def _opened(self, protocol: str, extensions: str) -> None:
+        self._protocol = protocol
+        self._extensions = extensions
+        self._listeners_changed()
+        self._fire(Event("open"))
+
+    def _received(self, data: "str | bytes") -> None:
+        event = MessageEvent("message")
+        event._origin = self._origin
+        event._data = received(data) if isinstance(data, bytes) and self._binary_type == "blob" else data
+        self._fire(event)
+
+    def _closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
+        if failed:
+            self._fire(Event("error"))
+        event = CloseEvent("close")
+        event._was_clean = clean
+        event._code = code
+        event._reason = reason
+        self._fire(event)
+
+    # https://websockets.spec.whatwg.org/#garbage-collection
+
+    _WAITED_FOR = (
+        ("open", "message", "error", "close"),
+        ("message", "error", "close"),
+        ("error", "close"),
+        (),
+    )
+
+    def _listeners_changed(self) -> None:
+        waited_for = self._WAITED_FOR[self._connection.state]
+        self._connection.held = any(self._listeners.get(type) for type in waited_for)
+
+
+def _address(url: "Any") -> str:
+    if not isinstance(url, str):
+        href = getattr(url, "href", None)
+        if not isinstance(href, str):
+            raise TypeError(f"url must be str, or an object with a str attribute href, not {type(url).__name__}")
+        url = href
+    return scalar(url)
+
+
+def _names(protocols: "Any") -> "list[str]":
+    if protocols is None:
+        return []
+    if isinstance(protocols, str):
+        return [protocols]
+    if isinstance(protocols, (bytes, bytearray, memoryview)) or not hasattr(protocols, "__iter__"):
+        raise TypeError(f"protocols must be str or an iterable of str, not {type(protocols).__name__}")
+    names = list(protocols)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"protocols must be str, not {type(name).__name__}")
+    return names
+
+
+def _integer(value: "Any", name: str) -> int:
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be int, not {type(value).__name__}")
+    number: int = value.__index__()
+    return number
+
+
+def _origin(url: str) -> str:
+    # https://url.spec.whatwg.org/#concept-url-origin, of a URL that is serialized: it has a path, perhaps credentials
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"
+
+
+def _unsendable(data: object) -> str:
+    name = type(data).__name__
+    if name in ("JsProxy", "JsBuffer", "JSObject"):
+        return f"send() takes str, bytes, any buffer or Blob, not {name}: convert it first, with its to_bytes()"
+    return f"send() takes str, bytes, any buffer or Blob, not {name}: convert it first, with json.dumps() or str()"
