@@ -136,13 +136,15 @@ def _mime(type: object) -> str:
 
 def _part(part: "Any", native: bool) -> bytes:
     if isinstance(part, str):
-        part = scalar(part)
+        string = scalar(part)
         if native:
-            part = part.replace("\r\n", "\n").replace("\r", "\n")
-        return part.encode()
+            string = string.replace("\r\n", "\n").replace("\r", "\n")
+        return string.encode()
     if isinstance(part, Blob):
         return part._data
     try:
         return buffer_bytes(part)
     except TypeError:
-        raise TypeError(f"a part must be str, a buffer (bytes, array, ...) or Blob, not {type(part).__name__}") from None
+        raise TypeError(
+            f"a part must be str, a buffer (bytes, array, ...) or Blob, not {type(part).__name__}"
+        ) from None

@@ -1,6 +1,6 @@
 """The DOM standard's events, as far as a WebSocket needs them: the same Python in every runtime.
 
-Its law: state is changed only by the standard's own steps, and an exception in a listener is reported and stops nothing.
+Its law: only the standard's own steps change state; an exception in a listener is reported and stops nothing.
 https://dom.spec.whatwg.org/
 """
 
@@ -177,7 +177,7 @@ class Event(metaclass=Interface):
         if not isinstance(type, str):
             raise TypeError(f"type must be str, not {type.__class__.__name__}")
         self._type = type
-        self._time_stamp = loop.now()
+        self._time_stamp: float = loop.now()
         if eventInitDict is not None or keywords:
             self._initialize(members(eventInitDict, keywords, *self._MEMBERS))
 
@@ -558,7 +558,9 @@ class AbortSignal(EventTarget):
 
     def __init__(self) -> None:
         if type(self) is AbortSignal:
-            raise TypeError("AbortSignal cannot be made directly: use AbortController().signal or AbortSignal.timeout()")
+            raise TypeError(
+                "AbortSignal cannot be made directly: use AbortController().signal or AbortSignal.timeout()"
+            )
         super().__init__()
         self._aborted = False
         self._reason: Any = None
@@ -600,7 +602,11 @@ class AbortSignal(EventTarget):
 
         https://dom.spec.whatwg.org/#dom-abortsignal-timeout
         """
-        if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)) or not 0 <= milliseconds < 2**53:
+        if (
+            isinstance(milliseconds, bool)
+            or not isinstance(milliseconds, (int, float))
+            or not 0 <= milliseconds < 2**53
+        ):
             raise TypeError(f"milliseconds must be a number that is not negative, not {milliseconds!r}")
         signal = _Signal()
         loop.later(milliseconds / 1000, lambda: signal._abort(DOMException("The time is up.", "TimeoutError")))
@@ -622,7 +628,7 @@ class AbortSignal(EventTarget):
                 signal._abort(source.reason)
                 return signal
         for source in sources:
-            source.follow(lambda source=source: signal._abort(source.reason))
+            signal._abort_with(source)
         return signal
 
     def follow(self, step: "Callable[[], object]") -> None:
@@ -631,6 +637,9 @@ class AbortSignal(EventTarget):
         https://dom.spec.whatwg.org/#abortsignal-add
         """
         self._steps.append(step)
+
+    def _abort_with(self, source: "AbortSignal") -> None:
+        source.follow(lambda: self._abort(source.reason))
 
     def _abort(self, reason: "Any" = None) -> None:
         # https://dom.spec.whatwg.org/#abortsignal-signal-abort

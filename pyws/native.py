@@ -78,7 +78,7 @@ js_connect = js_Function.new(
     };
     socket.onopen = () => up("opened", socket.protocol, socket.extensions);
     socket.onmessage = ({data}) => up("received", typeof data === "string" ? data : new Uint8Array(data));
-    // Where an engine ends with an error and no close (a port or a policy forbids the URL), there is a close all the same.
+    // Where an engine has an error and no close (a port or a policy forbids the URL), close all the same.
     socket.onerror = () => { failed = true; setTimeout(end, 0, false, 1006, ""); };
     socket.onclose = ({wasClean, code, reason}) => end(wasClean, code, reason);
     return {
@@ -113,12 +113,12 @@ class Connection:
     @property
     def state(self) -> int:
         """The socket's readyState."""
-        return 3 if self._js_socket is None else self._js_socket.readyState  # type: ignore[no-any-return]
+        return 3 if self._js_socket is None else int(self._js_socket.readyState)
 
     @property
     def buffered(self) -> int:
         """Payload bytes that the network has not taken."""
-        return self._buffered if self._js_socket is None else self._js_socket.bufferedAmount
+        return self._buffered if self._js_socket is None else int(self._js_socket.bufferedAmount)
 
     def send(self, data: "str | bytes") -> None:
         """Send a message."""
@@ -140,7 +140,7 @@ class Connection:
             if not self._given_up:
                 user._opened(details[0], details[1])
         else:
-            self._buffered = self._js_socket.bufferedAmount
+            self._buffered = self.buffered
             self._js_socket = self._js_send = self._js_close = None
             js_release(self._js_up)
             if self._given_up:

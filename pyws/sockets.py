@@ -14,7 +14,7 @@ import ssl
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
@@ -25,8 +25,8 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
-from .dom import DOMException, scalar
-from .url import BAD_PORTS, Address, parse
+from .dom import scalar
+from .url import BAD_PORTS, parse
 
 if TYPE_CHECKING:
 
@@ -59,7 +59,7 @@ class User(Protocol):
     def _closed(self, failed: bool, clean: bool, code: int, reason: str) -> None: ...
 
 
-class Failure(Exception):
+class FailedError(Exception):
     """The connection is failed: the message says why, and what to do."""
 
 
@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
         self._core: ClientProtocol
         self._answer: asyncio.Future[Response | None]
         self._lost: asyncio.Future[Exception | None]
-        self._failure: Failure | None = None
+        self._failure: FailedError | None = None
         self._given_up = self._started = self._deaf = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
         self._head = b""
         self._chunks: list[bytes] = []
         self._size = self._needed = 0
-        self._fragments: list[str] | list[bytes] = []
+        self._fragments: list[bytes] = []
         self._decoder: codecs.IncrementalDecoder | None = None
 
         # Sent by the program and not yet written; then the Close frame that follows it.
@@ -115,9 +115,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, data: str | bytes) -> None:
         """Send a message as soon as control returns to the loop."""
-        if isinstance(data, bytes):
-            self._queued += len(data)
-        elif data.isascii():
+        if isinstance(data, bytes) or data.isascii():
             self._queued += len(data)
         else:
             data = scalar(data)
@@ -198,7 +196,9 @@ class Connection(asyncio.Protocol):
     async def _establish(self) -> None:
         address = self._address
         if address.port in BAD_PORTS:
-            raise Failure(f"port {address.port} is blocked (https://fetch.spec.whatwg.org/#port-blocking): use another")
+            raise FailedError(
+                f"port {address.port} is blocked (https://fetch.spec.whatwg.org/#port-blocking): use another"
+            )
         # RFC 6455, 4.1: one connection to a host and port is CONNECTING at a time.
         key = (self._loop, address.host, address.port)
         turn = _turns.setdefault(key, asyncio.Lock())
@@ -208,8 +208,8 @@ class Connection(asyncio.Protocol):
                 await self._hang_up()
                 response = await self._attempt((address.username, address.password))
         if response.status_code != 101:
-            raise Failure(
-                f"the server answered {response.status_code} {response.reason_phrase} instead of 101 Switching Protocols: "
+            raise FailedError(
+                f"the server answered {response.status_code} {response.reason_phrase} instead of 101: "
                 "is this the URL of a WebSocket?"
             )
 
@@ -281,8 +281,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TCP, and TLS, are there."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._written = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -356,7 +355,7 @@ class Connection(asyncio.Protocol):
                 user._opened(core.subprotocol or "", extensions)
 
     def _fail_opening(self, reason: str) -> None:
-        self._failure = Failure(reason)
+        self._failure = FailedError(reason)
         self._answer.set_result(None)
 
     # Receiving: whole plain messages here, everything else through the library.
@@ -425,20 +424,17 @@ class Connection(asyncio.Protocol):
         if frame.opcode is not Opcode.CONT:
             self._fragments = []
             self._decoder = _utf8() if frame.opcode is Opcode.TEXT else None
-        if self._decoder is None:
-            self._fragments.append(bytes(frame.data))
-            if frame.fin:
-                self._deliver(b"".join(self._fragments))
-        else:
+        self._fragments.append(bytes(frame.data))
+        if self._decoder is not None:
             try:
-                self._fragments.append(self._decoder.decode(frame.data, frame.fin))
+                self._decoder.decode(self._fragments[-1], frame.fin)
             except UnicodeDecodeError as error:
                 self._fail(1007, f"a text message is not UTF-8: {error}")
                 return
-            if frame.fin:
-                self._deliver("".join(self._fragments))
         if frame.fin:
+            message = b"".join(self._fragments)
             self._fragments = []
+            self._deliver(message if self._decoder is None else message.decode())
 
     def _deliver(self, message: str | bytes) -> None:
         user = self._user()
@@ -462,7 +458,7 @@ class Connection(asyncio.Protocol):
 
     def _failed(self, reason: str) -> None:
         self._deaf = True
-        self._failure = Failure(f"the server broke the protocol: {reason}")
+        self._failure = FailedError(f"the server broke the protocol: {reason}")
         self._write_core()
         self._drop_queue()
         assert self._transport is not None

@@ -31,7 +31,7 @@ else:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from typing import Any
 
 # https://www.rfc-editor.org/rfc/rfc9110#name-tokens
