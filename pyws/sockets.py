@@ -7,6 +7,7 @@ https://www.rfc-editor.org/rfc/rfc6455
 
 import asyncio
 import codecs
+import contextlib
 import functools
 import logging
 import os
@@ -86,9 +87,10 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._core: ClientProtocol
         self._answer: asyncio.Future[Response | None]
-        self._lost: asyncio.Future[Exception | None]
+        self._lost: asyncio.Event
+        self._reset: Exception | None = None
         self._failure: FailedError | None = None
-        self._given_up = self._started = self._deaf = False
+        self._given_up = self._started = self._deaf = self._aborted = False
         self._timer: asyncio.TimerHandle | None = None
 
         # Received: the head of the response; chunks of a frame that needs `_needed` bytes; a fragmented message.
@@ -158,10 +160,11 @@ class Connection(asyncio.Protocol):
             if not self._given_up:
                 async with asyncio.timeout(OPENING_TIMEOUT):
                     await self._establish()
-                error = await self._lost
-                failed = self._failure is not None or (error is not None and self._core.close_rcvd is None)
+                await self._lost.wait()
+                reason = self._failure or (self._reset if self._core.close_rcvd is None else None)
+                failed = reason is not None
                 if failed:
-                    self._log(self._failure or error)
+                    self._log(reason)
         except asyncio.CancelledError:
             if not self._given_up:
                 # The program ends: https://html.spec.whatwg.org/multipage/document-lifecycle.html#unloading-documents
@@ -190,7 +193,7 @@ class Connection(asyncio.Protocol):
         if close is None:
             user._closed(failed, False, 1006, "")
         else:
-            clean = not failed and self._core.close_sent is not None and not self._dropped
+            clean = not failed and self._core.close_sent is not None and not self._dropped and not self._in_transport
             user._closed(failed, clean, int(close.code), close.reason)
 
     async def _establish(self) -> None:
@@ -224,7 +227,7 @@ class Connection(asyncio.Protocol):
         )
         self._head = b""
         self._answer = self._loop.create_future()
-        self._lost = self._loop.create_future()
+        self._lost = asyncio.Event()
         options: dict[str, object] = {}
         if address.secure:
             options.update(ssl=_tls(), server_hostname=address.host, ssl_shutdown_timeout=LINGER)
@@ -247,13 +250,14 @@ class Connection(asyncio.Protocol):
 
     async def _hang_up(self, patience: float = 0) -> None:
         """End TCP, after `patience` seconds at most, and wait until it has ended."""
-        if self._transport is None or self._lost.done():
+        if self._transport is None or self._lost.is_set():
             return
         if patience:
             self._transport.close()
-            await asyncio.wait([self._lost], timeout=patience)
-        self._transport.abort()
-        await self._lost
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._lost.wait(), patience)
+        self._abort()
+        await self._lost.wait()
 
     def _go_away(self) -> None:
         # https://websockets.spec.whatwg.org/#make-disappear
@@ -290,9 +294,10 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         if not self._answer.done():
             self._fail_opening("the server ended the connection before it answered the opening handshake")
-        self._account()
-        if not self._lost.done():
-            self._lost.set_result(exc)
+        if exc is None and not self._aborted:
+            self._in_transport.clear()
+        self._reset = exc
+        self._lost.set()
 
     def eof_received(self) -> None:
         """End TCP from our side too, after what is being written."""
@@ -300,8 +305,7 @@ class Connection(asyncio.Protocol):
             self._core.receive_eof()
             self._read_answer()
         self._deaf = True
-        assert self._transport is not None
-        self._set_timer(CLOSING_TIMEOUT if self._core.close_rcvd else LINGER, self._transport.abort)
+        self._set_timer(CLOSING_TIMEOUT if self._core.close_rcvd else LINGER, self._abort)
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived: each message is dispatched at once, one after the other."""
@@ -463,7 +467,7 @@ class Connection(asyncio.Protocol):
         self._drop_queue()
         assert self._transport is not None
         self._transport.close()
-        self._set_timer(LINGER, self._transport.abort)
+        self._set_timer(LINGER, self._abort)
 
     # Sending: everything that one task sent is written together when it ends.
 
@@ -495,8 +499,7 @@ class Connection(asyncio.Protocol):
             if self._core.state is State.OPEN and not self._deaf:
                 self._core.send_close(code, reason)
                 self._write_core()
-                assert self._transport is not None
-                self._set_timer(CLOSING_TIMEOUT, self._transport.abort)
+                self._set_timer(CLOSING_TIMEOUT, self._abort)
 
     def _drop_queue(self) -> None:
         self._dropped += self._queued
@@ -532,7 +535,12 @@ class Connection(asyncio.Protocol):
     def _end_tcp(self) -> None:
         assert self._transport is not None
         self._transport.close()
-        self._set_timer(CLOSING_TIMEOUT, self._transport.abort)
+        self._set_timer(CLOSING_TIMEOUT, self._abort)
+
+    def _abort(self) -> None:
+        assert self._transport is not None
+        self._aborted = True
+        self._transport.abort()
 
 
 def _frame(data: str | bytes) -> tuple[bytes, bytes, bytes]:

@@ -31,8 +31,29 @@ else:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, Literal, Protocol, TypedDict, TypeVar, Unpack, overload
+
+    from .dom import AbortSignal
+
+    E = TypeVar("E", bound=Event, contravariant=True)
+
+    class HandlesEvent(Protocol[E]):
+        """An object that listens by its method `handleEvent`."""
+
+        def handleEvent(self, event: E) -> object:
+            """Called with each event."""
+
+    Listens = Callable[[E], object] | HandlesEvent[E] | None
+
+    class ListenerOptions(TypedDict, total=False):
+        """The options of `addEventListener`, as keywords."""
+
+        capture: bool
+        once: bool
+        passive: bool | None
+        signal: AbortSignal | None
+
 
 # https://www.rfc-editor.org/rfc/rfc9110#name-tokens
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -166,10 +187,39 @@ class WebSocket(EventTarget):
     CLOSING = 2
     CLOSED = 3
 
-    onopen = event_handler("open")
-    onmessage = event_handler("message")
-    onerror = event_handler("error")
-    onclose = event_handler("close")
+    onopen: "Callable[[Event], object] | None" = event_handler("open")
+    onmessage: "Callable[[MessageEvent], object] | None" = event_handler("message")
+    onerror: "Callable[[Event], object] | None" = event_handler("error")
+    onclose: "Callable[[CloseEvent], object] | None" = event_handler("close")
+
+    if TYPE_CHECKING:
+
+        @overload
+        def addEventListener(
+            self,
+            type: Literal["message"],
+            callback: Listens[MessageEvent],
+            options: bool | Mapping[str, object] | None = None,
+            **keywords: Unpack[ListenerOptions],
+        ) -> None: ...
+        @overload
+        def addEventListener(
+            self,
+            type: Literal["close"],
+            callback: Listens[CloseEvent],
+            options: bool | Mapping[str, object] | None = None,
+            **keywords: Unpack[ListenerOptions],
+        ) -> None: ...
+        @overload
+        def addEventListener(
+            self,
+            type: str,
+            callback: Listens[Event],
+            options: bool | Mapping[str, object] | None = None,
+            **keywords: Unpack[ListenerOptions],
+        ) -> None: ...
+        def addEventListener(self, *arguments: Any, **keywords: Any) -> None:
+            """See `EventTarget.addEventListener`; an editor knows the event by its type."""
 
     def __init__(self, url: "Any", protocols: "str | Iterable[str] | None" = None) -> None:
         address = _address(url)
