@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .websocket import WebSocket
-
 if sys.platform == "brython":
     from browser import window
 
@@ -96,7 +94,7 @@ class Connection:
     held = False
     """The browser itself keeps a socket alive that somebody listens to."""
 
-    def __init__(self, url: str, protocols: "list[str]", user: "WebSocket") -> None:
+    def __init__(self, url: str, protocols: "list[str]", user: "Any") -> None:
         self._user = user
         self._given_up = False
         self._buffered = 0

@@ -1,0 +1,203 @@
+"""The runtimes in which every scenario is played, each a cell: a context manager with `run` and `imported_by_pyws`.
+
+To add one: a class with these and an `id`, and a line in `CELLS`. A runtime that cannot be had
+raises `Unavailable` with the reason when entered.
+"""
+
+import asyncio
+import contextlib
+import gc
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import warnings
+from pathlib import Path
+from urllib.parse import urlencode
+
+import stage
+
+TESTS = Path(__file__).parent
+PAGE_FILES = ["notation.py", "stage.py", *sorted(path.name for path in TESTS.glob("scenarios*.py"))]
+for file in PAGE_FILES:
+    importlib.import_module(file.removesuffix(".py"))
+
+READY_WITHIN = 50  # seconds for a page to load its interpreter
+SCENARIO_WITHIN = 50  # seconds for one scenario in a page; its own waits end sooner
+
+
+class Unavailable(Exception):
+    """This runtime is not to be had here."""
+
+
+class CPython:
+    """This interpreter, every scenario in an event loop of its own that must be left as it was found."""
+
+    def __init__(self, id, loop_module=None):
+        self.id = id
+        self.loop_module = loop_module
+        self.loop_factory = None
+
+    def __enter__(self):
+        if self.loop_module:
+            try:
+                self.loop_factory = __import__(self.loop_module).new_event_loop
+            except ImportError as error:
+                raise Unavailable(str(error)) from None
+        with asyncio.Runner(loop_factory=self.loop_factory) as runner:
+            runner.run(asyncio.sleep(0))  # the first loop of a process may open descriptors that stay
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def imported_by_pyws(self):
+        """The modules that `import pyws` loads, in an interpreter of its own."""
+        script = "import sys; before = set(sys.modules); import pyws; print(*set(sys.modules) - before)"
+        return subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout.split()
+
+    def run(self, name, origin, key):
+        """Play a scenario against the peer at `origin`: its journal, the journal expected, the complaints."""
+        complaints = []
+        descriptors = count_descriptors()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            with asyncio.Runner(debug=True, loop_factory=self.loop_factory) as runner:
+                loop = runner.get_loop()
+                loop.set_exception_handler(lambda _, context: complaints.append(describe(context)))
+                result = runner.run(stage.perform(name, origin, key, "cpython"))
+                complaints += [f"left running: {task}" for task in asyncio.all_tasks(loop)]
+            gc.collect()
+        complaints += [f"{warning.category.__name__}: {warning.message}" for warning in caught]
+        patience = time.monotonic() + 1  # the peer lives in this process too, and needs a moment to close its half
+        while count_descriptors() > descriptors and time.monotonic() < patience:
+            time.sleep(0.005)
+        if count_descriptors() > descriptors:
+            complaints.append(f"{count_descriptors() - descriptors} descriptors left open")
+        result["error"] = "\n".join(filter(None, [result["error"], *complaints])) or None
+        return result
+
+
+def count_descriptors():
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+def describe(context):
+    """What the loop's exception handler was told, on one line."""
+    return "; ".join(f"{key}: {value!r}" for key, value in context.items())
+
+
+class Page:
+    """A page that plays scenarios, in a browser driven by Selenium."""
+
+    def __init__(self, id, engine, page, interpreter, start):
+        self.id = id
+        self.engine = engine
+        self.page = page
+        self.interpreter = interpreter
+        self.start = start
+
+    def __enter__(self):
+        try:
+            import bundle
+            import serve
+
+            with contextlib.ExitStack() as stack:
+                bundle.build()
+                origin = stack.enter_context(serve.pages())
+                urllib.request.urlopen(origin + self.interpreter).close()
+                self.driver = self.start()
+                stack.callback(self.driver.quit)
+                self._load(origin)
+                self._stack = stack.pop_all()
+        except (ImportError, urllib.error.HTTPError) as error:
+            raise Unavailable(f"{error} ({self.interpreter})") from None
+        return self
+
+    def __exit__(self, *exception):
+        self._stack.close()
+
+    def _load(self, origin):
+        self.driver.set_script_timeout(SCENARIO_WITHIN)
+        self.driver.get(f"{origin}/tests/pages/{self.page}?{urlencode({'files': ' '.join(PAGE_FILES)})}")
+        patience = time.monotonic() + READY_WITHIN
+        while not self.driver.execute_script("return typeof runScenario == 'function'"):
+            failures = self.driver.execute_script("return window.failures")
+            if failures or time.monotonic() > patience:
+                reasons = [*(failures or ["timeout"]), *self._console()]
+                raise RuntimeError("\n".join([f"{self.page} does not start", *reasons]))
+            time.sleep(0.05)
+
+    def _console(self):
+        """What the browser's console says, where the driver can tell."""
+        try:
+            return [entry["message"] for entry in self.driver.get_log("browser")]
+        except Exception:
+            return []
+
+    def evaluate(self, script, *arguments):
+        """Run JavaScript in the page, `arguments` as its array `given`; its value or error."""
+        return self.driver.execute_async_script(
+            "const given = [...arguments], done = given.pop();"
+            f"(async () => {{ {script} }})()"
+            ".then((value) => done({value}), (error) => done({error: String(error)}))",
+            *arguments,
+        )
+
+    def imported_by_pyws(self):
+        """The modules that `import pyws` loaded in this page."""
+        return self.evaluate("return importedByPyws()")["value"]
+
+    def run(self, name, origin, key):
+        """Play a scenario against the peer at `origin`: its journal, the journal expected, the traceback if any."""
+        try:
+            answer = self.evaluate("return await runScenario(...given)", name, origin, key, self.engine)
+        except Exception as error:
+            answer = {"error": str(error)}
+        if "error" in answer:
+            return {"journal": [], "expected": [], "error": "\n".join([answer["error"], *self._console()])}
+        return json.loads(answer["value"])
+
+
+CHROMIUM_FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def start_chromium():
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = find("chromium", "chromium-browser", "google-chrome")
+    for flag in CHROMIUM_FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return webdriver.Chrome(options, webdriver.ChromeService(find("chromedriver")))
+
+
+def find(*programs):
+    """The path of the first program there is."""
+    for program in programs:
+        if path := shutil.which(program):
+            return path
+    raise Unavailable(f"no {programs[0]} on the path")
+
+
+CELLS = [
+    CPython("cpython"),
+    CPython("cpython-uvloop", loop_module="uvloop"),
+    Page("pyodide-chromium", "chromium", "pyodide.html", "/node_modules/pyodide/pyodide.mjs", start_chromium),
+    Page("brython-chromium", "chromium", "brython.html", "/node_modules/brython/brython.min.js", start_chromium),
+]

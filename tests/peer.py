@@ -1,0 +1,395 @@
+"""A WebSocket server that does what the client's URL says, byte by byte, and remembers what it heard.
+
+`ws://host:port/KEY?do=accept&do=text%20hello&do=close%201000%20bye`: each `do` is one verb (a method `do_…` of
+`Conversation`), executed in order; then the peer ends politely. What it heard is kept under KEY, one short string
+per message or control frame. No WebSocket library: a peer that cannot misbehave cannot test a client.
+
+Other paths answer questions, one text message per line, so that a scenario needs nothing but a WebSocket:
+`/heard/KEY` (the frames, when that conversation is over), `/request/KEY` (request line and headers),
+`/address/refused` and `/address/hangup` (where nobody listens, and where the line is cut at once).
+"""
+
+import asyncio
+import base64
+import hashlib
+import socket
+import ssl
+import struct
+import threading
+from collections import defaultdict
+from urllib.parse import unquote
+
+from notation import show
+
+NAMES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
+CODES = {name: code for code, name in NAMES.items()}
+PATIENCE = 5  # seconds that `/heard/KEY` waits for a conversation to end
+
+
+def frame(opcode, payload, fin=True):
+    """One unmasked frame, its length in the shortest form."""
+    size = len(payload)
+    if size < 126:
+        length = bytes([size])
+    elif size < 65536:
+        length = b"\x7e" + struct.pack("!H", size)
+    else:
+        length = b"\x7f" + struct.pack("!Q", size)
+    return bytes([0x80 * fin + opcode]) + length + payload
+
+
+def pattern(size):
+    """The payload of `bulk`: `size` bytes that differ from their neighbours."""
+    return (bytes(range(256)) * (size // 256 + 1))[:size]
+
+
+def describe(first, payload):
+    """One line for what began with the byte `first`."""
+    opcode = first & 0x0F
+    words = [NAMES.get(opcode, f"opcode {opcode}")]
+    if first & 0x70:
+        words.append(f"rsv {first >> 4 & 7}")
+    if opcode == CODES["close"]:
+        if payload:
+            words += [str(int.from_bytes(payload[:2], "big")), show(payload[2:].decode(errors="replace"))]
+    elif opcode == CODES["binary"] or first & 0x70:
+        words.append(show(payload))
+    else:
+        words.append(show(payload.decode(errors="replace")))
+    return " ".join(words)
+
+
+class Record:
+    """What one conversation heard."""
+
+    def __init__(self):
+        self.request = []
+        self.frames = []
+        self.over = threading.Event()
+
+
+class Conversation:
+    """One connection, from its request to its end."""
+
+    def __init__(self, reader, writer):
+        self.reader = reader
+        self.writer = writer
+        self.headers = {"upgrade": "websocket", "connection": "Upgrade"}
+        self.held = None
+        self.pause = None
+        self.close_sent = False
+        self.close_heard = None
+        self.message = [0, b"", True]  # being read: first byte of its first frame, payload, whether all were masked
+        self.ended = False
+        self.record = Record()
+
+    async def read_request(self):
+        """Read the request's head; its target."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        self.record.request = head.decode("latin-1").split("\r\n")[:-2]
+        for line in self.record.request[1:]:
+            name, _, value = line.partition(":")
+            if name.lower() == "sec-websocket-key":
+                digest = hashlib.sha1(value.strip().encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+                self.headers["sec-websocket-accept"] = base64.b64encode(digest).decode()
+        return self.record.request[0].split(" ")[1]
+
+    async def perform(self, verbs):
+        """Do what the verbs say, then end politely."""
+        try:
+            for verb in verbs:
+                await self.perform_one(verb)
+            if not self.ended:
+                await self.do_release("")
+                await self.end_politely()
+        except EOFError:
+            pass  # the client has gone: nobody is left for the remaining verbs
+        except ConnectionError:
+            self.record.frames.append("reset")
+
+    async def end_politely(self):
+        """Finish the closing handshake, whoever began it, then close TCP first, as a server should."""
+        while self.close_heard is None:
+            await self.read()
+        if not self.close_sent:
+            await self.write(frame(CODES["close"], self.close_heard))
+        await self.do_fin("")
+
+    async def perform_one(self, verb):
+        name, _, argument = verb.partition(" ")
+        await getattr(self, "do_" + name)(argument)
+
+    async def write(self, data):
+        if self.held is not None:
+            self.held += data
+        elif self.pause is None:
+            self.writer.write(data)
+            await self.writer.drain()
+        else:
+            for byte in data:
+                self.writer.write(bytes([byte]))
+                await self.writer.drain()
+                await asyncio.sleep(self.pause)
+
+    async def read_frame(self):
+        """Read one frame: its first byte, its payload, whether it was masked."""
+        try:
+            first, second = await self.reader.readexactly(2)
+            size = second & 0x7F
+            if size == 126:
+                (size,) = struct.unpack("!H", await self.reader.readexactly(2))
+            elif size == 127:
+                (size,) = struct.unpack("!Q", await self.reader.readexactly(8))
+            mask = await self.reader.readexactly(4) if second & 0x80 else bytes(4)
+            payload = await self.reader.readexactly(size)
+        except asyncio.IncompleteReadError as error:
+            self.record.frames.append("eof" if not error.partial else f"eof after {show(error.partial)}")
+            raise
+        repeated = (mask * (size // 4 + 1))[:size]
+        payload = (int.from_bytes(payload, "big") ^ int.from_bytes(repeated, "big")).to_bytes(size, "big")
+        return first, payload, bool(second & 0x80)
+
+    async def read(self):
+        """Read and log one message or control frame: its opcode and payload. A Ping is answered.
+
+        Fragments become one entry of the log, as clients are free to cut messages up.
+        """
+        while True:
+            first, payload, masked = await self.read_frame()
+            opcode = first & 0x0F
+            if opcode < CODES["close"]:
+                if opcode:
+                    self.message = [first, b"", True]
+                self.message[1] += payload
+                self.message[2] &= masked
+                if not first & 0x80:
+                    continue
+                first, payload, masked = self.message
+                opcode = first & 0x0F
+            self.record.frames.append(describe(first, payload) + ("" if masked else " unmasked"))
+            if opcode == CODES["close"]:
+                self.close_heard = payload
+            elif opcode == CODES["ping"]:
+                await self.write(frame(CODES["pong"], payload))
+            return opcode, payload
+
+    # The handshake
+
+    async def do_header(self, line):
+        """`header Name: value` adds to the answer, `header Name` removes."""
+        name, colon, value = line.partition(":")
+        if colon:
+            self.headers[name.lower()] = value.strip()
+        else:
+            self.headers.pop(name.lower(), None)
+
+    async def do_accept(self, _):
+        lines = [f"{name}: {value}\r\n" for name, value in self.headers.items()]
+        await self.write(f"HTTP/1.1 101 Switching Protocols\r\n{''.join(lines)}\r\n".encode("latin-1"))
+
+    async def do_head(self, text):
+        r"""`head HTTP/1.1 404 No\r\n\r\n`: any head; `{accept}` is the right key."""
+        text = text.encode("latin-1").decode("unicode_escape")
+        await self.write(text.replace("{accept}", self.headers["sec-websocket-accept"]).encode("latin-1"))
+
+    # Frames
+
+    async def do_text(self, text):
+        await self.write(frame(CODES["text"], text.encode()))
+
+    async def do_binary(self, digits):
+        await self.write(frame(CODES["binary"], bytes.fromhex(digits)))
+
+    async def do_ping(self, text):
+        await self.write(frame(CODES["ping"], text.encode()))
+
+    async def do_pong(self, text):
+        await self.write(frame(CODES["pong"], text.encode()))
+
+    async def do_close(self, argument):
+        """`close`, `close CODE` or `close CODE REASON`."""
+        code, _, reason = argument.partition(" ")
+        self.close_sent = True
+        await self.write(frame(CODES["close"], int(code).to_bytes(2, "big") + reason.encode() if code else b""))
+
+    async def do_fragment(self, argument):
+        """`fragment SIZE TEXT`: one text message in frames of SIZE bytes, wherever that cuts characters."""
+        size, _, text = argument.partition(" ")
+        size, payload = int(size), text.encode()
+        for start in range(0, len(payload), size):
+            end = start + size
+            await self.write(frame(CODES["continuation" if start else "text"], payload[start:end], end >= len(payload)))
+
+    async def do_raw(self, digits):
+        await self.write(bytes.fromhex(digits))
+
+    async def do_bulk(self, argument):
+        """`bulk N SIZE`: N binary messages of SIZE bytes."""
+        number, size = map(int, argument.split())
+        message = frame(CODES["binary"], pattern(size))
+        for _ in range(number):
+            await self.write(message)
+
+    async def do_repeat(self, argument):
+        """`repeat N VERB`."""
+        number, _, verb = argument.partition(" ")
+        for _ in range(int(number)):
+            await self.perform_one(verb)
+
+    # Pace
+
+    async def do_hold(self, _):
+        """From here to `release` everything goes out in one write."""
+        self.held = b""
+
+    async def do_release(self, _):
+        held, self.held = self.held, None
+        if held:
+            await self.write(held)
+
+    async def do_drip(self, seconds):
+        """From here on, one byte at a time."""
+        self.pause = float(seconds or 0)
+
+    async def do_wait(self, seconds):
+        await asyncio.sleep(float(seconds))
+
+    # Listening
+
+    async def do_read(self, number):
+        """`read` or `read N`: read N messages or control frames."""
+        for _ in range(int(number or 1)):
+            await self.read()
+
+    async def do_echo(self, _):
+        """Send every message back until a Close comes."""
+        while self.close_heard is None:
+            opcode, payload = await self.read()
+            if opcode in (CODES["text"], CODES["binary"]):
+                await self.write(frame(opcode, payload))
+
+    async def do_until(self, name):
+        """`until close`: read until something of that kind."""
+        while (await self.read())[0] != CODES[name]:
+            pass
+
+    # Endings
+
+    async def do_fin(self, _):
+        """Close the TCP connection now."""
+        self.ended = True
+        self.writer.close()
+
+    async def do_half(self, _):
+        """Send FIN and go on listening."""
+        self.writer.write_eof()
+
+    async def do_reset(self, _):
+        """Cut the connection with RST."""
+        self.ended = True
+        connection = self.writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    async def do_hang(self, _):
+        """Never answer again; log what comes until the client goes."""
+        while True:
+            await self.read()
+
+    async def do_stall(self, _):
+        """Never read again, until the peer itself is stopped."""
+        self.writer.transport.pause_reading()
+        await asyncio.Event().wait()
+
+
+class Peer:
+    """The peer in a thread of its own: `with Peer() as peer: … peer.origin …`.
+
+    With `tls=True` it speaks TLS, with a certificate that `peer.authority` (of trustme) signed.
+    """
+
+    def __init__(self, port=0, tls=False):
+        self.records = defaultdict(Record)
+        self.port = port
+        self.authority = None
+        self._context = self._certify() if tls else None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+        return self
+
+    def __exit__(self, *exception):
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def origin(self):
+        return f"{'wss' if self._context else 'ws'}://127.0.0.1:{self.port}"
+
+    def heard(self, key):
+        """What conversation `key` heard, once it is over."""
+        record = self.records[key]
+        over = record.over.wait(PATIENCE)
+        return record.frames if over else [*record.frames, "not over"]
+
+    def _certify(self):
+        import trustme
+
+        self.authority = trustme.CA()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+        return context
+
+    async def _listen(self):
+        self._server = await asyncio.start_server(self._converse, "127.0.0.1", self.port, ssl=self._context)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self._hangup = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+        self._deaf = socket.socket()  # bound, never listening: a port that refuses for as long as the peer lives
+        self._deaf.bind(("127.0.0.1", 0))
+
+    async def _stop(self):
+        self._deaf.close()
+        self._server.close()
+        self._hangup.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # transports closed by those tasks say goodbye in the next round
+
+    async def _converse(self, reader, writer):
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        conversation = Conversation(reader, writer)
+        try:
+            path, _, query = (await conversation.read_request()).partition("?")
+            _, first, *rest = path.split("/")
+            if rest:
+                lines = await self._answer(first, rest[0])
+                await conversation.perform(["accept", *["text " + line for line in lines], "close 1000"])
+                return
+            record = self.records[first]
+            record.request = conversation.record.request
+            conversation.record = record
+            try:
+                await conversation.perform([unquote(item[3:]) for item in query.split("&") if item.startswith("do=")])
+            finally:
+                record.over.set()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # gone before it said what it wanted
+        except asyncio.CancelledError:
+            writer.transport.abort()  # the peer is stopped; the streams' own callback would log this as an error
+        finally:
+            writer.close()
+
+    async def _answer(self, subject, key):
+        if subject == "heard":
+            return await asyncio.to_thread(self.heard, key)
+        if subject == "request":
+            return self.records[key].request
+        server = {"refused": self._deaf, "hangup": self._hangup.sockets[0]}[key]
+        return [f"ws://127.0.0.1:{server.getsockname()[1]}"]

@@ -1,0 +1,202 @@
+"""What a scenario stands on: sockets whose events write a journal, a peer told by URL what to do, waits with limits.
+
+The same file in every runtime, so it imports `sys`, `pyws` and that runtime's way to wait.
+A scenario is one conversation; it returns the list its journal must equal.
+"""
+
+import sys
+
+from pyws import WebSocket
+
+from notation import show
+
+if sys.platform == "brython":
+    from browser import timer
+    from browser.aio import Future, sleep
+
+    def later(seconds, callback):
+        """Call `callback` after `seconds`; what is returned cancels that."""
+        handle = timer.set_timeout(callback, seconds * 1000)
+        return lambda: timer.clear_timeout(handle)
+else:
+    import asyncio
+
+    Future, sleep = asyncio.Future, asyncio.sleep
+
+    def later(seconds, callback):
+        """Call `callback` after `seconds`; what is returned cancels that."""
+        return asyncio.get_running_loop().call_later(seconds, callback).cancel
+
+
+PATIENCE = 8  # seconds until a wait writes "timeout" and gives up
+IMPATIENCE = 1  # the same for the waits of that scenario after its first timeout
+SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:,"
+SCENARIOS = {}
+
+
+class Scenario:
+    """A function and the rows of spec.md it is the evidence for."""
+
+    def __init__(self, function, ids):
+        self.function = function
+        self.ids = ids
+
+
+def scenario(*ids):
+    """Register `async def name(stage)` as the scenario of these rows of spec.md."""
+
+    def register(function):
+        assert function.__name__ not in SCENARIOS, function.__name__
+        SCENARIOS[function.__name__] = Scenario(function, ids)
+        return function
+
+    return register
+
+
+async def perform(name, origin, key, engine):
+    """Play one scenario; its journal, the journal expected and the traceback, if any, as a dict fit for JSON.
+
+    `key` sets this performance apart from all others at the peer; `engine` is "cpython" or the browser's name.
+    """
+    stage = Stage(origin, key, engine)
+    expected, error = [], None
+    try:
+        expected = await SCENARIOS[name].function(stage)
+    except Exception:
+        import traceback  # slow to import in some runtimes, and seldom needed
+
+        error = traceback.format_exc()
+    stage.leave()
+    return {"journal": stage.journal, "expected": expected, "error": error}
+
+
+class Stage:
+    """One performance of one scenario."""
+
+    def __init__(self, origin, key, engine):
+        self.journal = []
+        self.engine = engine
+        self._patience = PATIENCE
+        self._origin = origin
+        self._key = key
+        self._keys = {}  # by id(socket): the sockets are kept alive in _sockets
+        self._messages = {}
+        self._sockets = []
+
+    def connect(self, *verbs, origin=None, protocols=None, journal=True, name=""):
+        """Open a socket to the peer, which will do `verbs`; its events go to the journal, binary ones as bytes."""
+        key = f"{self._key}-{len(self._sockets) + 1}"
+        query = "&".join(["do=" + encode(verb) for verb in verbs])
+        ws = WebSocket(f"{origin or self._origin}/{key}?{query}", protocols)
+        ws.binaryType = "arraybuffer"
+        self._sockets.append(ws)
+        self._keys[id(ws)] = key
+        self._messages[id(ws)] = []
+        ws.addEventListener("message", lambda event: self._messages[id(ws)].append(event.data))
+        if journal:
+            self.watch(ws, name)
+        return ws
+
+    def watch(self, ws, name=""):
+        """Write every event of `ws` to the journal, after `name` where sockets have to be told apart."""
+        prefix = name and name + " "
+        for kind in ("open", "message", "error", "close"):
+            ws.addEventListener(kind, lambda event: self.note(prefix + row(ws, event)))
+
+    def note(self, text):
+        self.journal.append(text)
+
+    def attempt(self, function, *arguments):
+        """Call `function`; a row "raised NAME" if it raises, for a DOMException the standard's name."""
+        try:
+            return function(*arguments)
+        except Exception as error:
+            self.note(f"raised {getattr(error, 'name', None) or type(error).__name__}")
+
+    async def opened(self, ws):
+        """Wait until `ws` is open, or over."""
+        await self._until(ws, "open", lambda: ws.readyState != 0)
+
+    async def closed(self, *sockets):
+        """Wait until all of `sockets` are over."""
+        for ws in sockets:
+            await self._until(ws, "close", lambda ws=ws: ws.readyState == 3)
+
+    async def messages(self, ws, number):
+        """Wait for the first `number` messages since the start, or the end; the data of those that came."""
+        received = self._messages[id(ws)]
+        await self._until(ws, "message", lambda: len(received) >= number)
+        return received[:number]
+
+    async def sleep(self, seconds):
+        await sleep(seconds)
+
+    async def heard(self, ws):
+        """Rows of what the peer heard on this connection after the handshake, once that conversation is over."""
+        return ["heard " + line for line in await self.ask("heard/" + self._keys[id(ws)])]
+
+    async def request(self, ws):
+        """The request line and headers of this connection."""
+        return await self.ask("request/" + self._keys[id(ws)])
+
+    async def ask(self, question):
+        """The peer's answer to a question (see there), one `str` per line."""
+        ws = WebSocket(f"{self._origin}/{question}")
+        lines = []
+        ws.addEventListener("message", lambda event: lines.append(event.data))
+        self._sockets.append(ws)
+        await self.closed(ws)
+        return lines
+
+    def leave(self):
+        """Write what was left open and close it: a scenario ends when all its sockets have."""
+        for ws in self._sockets:
+            if ws.readyState != 3:
+                self.note(f"left with readyState {ws.readyState}")
+                ws.close()
+
+    async def _until(self, ws, kind, ready):
+        """Wait for an event of `kind` after which `ready()` holds, or for `close`, or until patience ends."""
+        if ready() or ws.readyState == 3:
+            return
+        outcome = Future()
+
+        def settle(result):
+            if not outcome.done():
+                outcome.set_result(result)
+
+        def listen(event):
+            if event.type == "close" or ready():
+                settle("")
+
+        cancel = later(self._patience, lambda: settle(f"timeout: no {kind}, readyState {ws.readyState}"))
+        for type_ in {kind, "close"}:
+            ws.addEventListener(type_, listen)
+        row = await outcome
+        cancel()
+        for type_ in {kind, "close"}:
+            ws.removeEventListener(type_, listen)
+        if row:
+            self.note(row)
+            self._patience = IMPATIENCE
+
+
+def row(ws, event):
+    """One event as the journal has it: type, the socket's readyState at that moment, the event's own fields."""
+    words = [event.type, str(ws.readyState)]
+    if event.type == "open":
+        if ws.protocol:
+            words.append("protocol " + show(ws.protocol))
+        if ws.extensions:
+            words.append("extensions " + show(ws.extensions))
+    elif event.type == "message":
+        data = event.data
+        words.append(show(data) if isinstance(data, (str, bytes)) else f"{type(data).__name__} of {data.size}")
+    elif event.type == "close":
+        words += ["clean" if event.wasClean else "unclean", str(event.code), show(event.reason)]
+    return " ".join(words)
+
+
+def encode(text):
+    """Percent-encode one value of a URL's query."""
+    return "".join([c if c in SAFE else "".join([f"%{byte:02X}" for byte in c.encode()]) for c in text])

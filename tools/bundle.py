@@ -1,0 +1,132 @@
+"""Make what pages load: a wheel for Pyodide and one script for Brython.
+
+    python3 tools/bundle.py
+
+dist/*.whl             the package, as pip and `pyodide.loadPackage` take it
+dist/pyws.brython.js   `import pyws` for Brython, with only the modules that a page can reach
+dist/index.json        {"wheel": the wheel's file name}
+
+The same sources make the same bytes; what has not changed is not written.
+"""
+
+import ast
+import hashlib
+import io
+import json
+import os
+import tempfile
+import tokenize
+from contextlib import chdir
+from pathlib import Path
+from types import SimpleNamespace
+
+import environment
+
+if __name__ == "__main__":
+    environment.enter("demo")
+
+from flit_core import buildapi
+
+DIST = environment.ROOT / "dist"
+PACKAGE = environment.ROOT / "pyws"
+ZIP_EPOCH = "315532800"  # 1980, the earliest time a wheel can hold
+
+
+def build() -> list[Path]:
+    """Make everything, and return the files that pages load."""
+    DIST.mkdir(exist_ok=True)
+    wheel, content = build_wheel()
+    files = {
+        DIST / wheel: content,
+        DIST / "pyws.brython.js": brython_script().encode(),
+        DIST / "index.json": json.dumps({"wheel": wheel}).encode() + b"\n",
+    }
+    for path, data in files.items():
+        if not path.exists() or path.read_bytes() != data:
+            path.write_bytes(data)
+    return [path for path in files if path.suffix != ".json"]
+
+
+def build_wheel() -> tuple[str, bytes]:
+    """Name and content of the wheel."""
+    os.environ.setdefault("SOURCE_DATE_EPOCH", ZIP_EPOCH)
+    with chdir(environment.ROOT), tempfile.TemporaryDirectory() as folder:
+        name = buildapi.build_wheel(folder)
+        return name, Path(folder, name).read_bytes()
+
+
+def brython_script() -> str:
+    """The package as Brython's virtual file system takes it, as `brython-cli make_package` does.
+
+    Brython caches translated modules in the page's IndexedDB for as long as `$timestamp` is the same: here it stands
+    for the content, not for the time.
+    """
+    files: dict[str, object] = {}
+    for name, source in sorted(page_modules().items()):
+        data = without_remarks(source)
+        # The third value, modules to fetch ahead, has no use: all are in this script.
+        files.update({"pyws": [".py", data, [], 1]} if name == "__init__" else {f"pyws.{name}": [".py", data, []]})
+    digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()
+    return f"__BRYTHON__.loadBrythonPackage({json.dumps({'$timestamp': int(digest[:12], 16), **files})})\n"
+
+
+def page_modules() -> dict[str, str]:
+    """Names and sources of the modules of `pyws` that `import pyws` can reach in Brython."""
+    modules: dict[str, str] = {}
+    waiting = ["__init__"]
+    while waiting:
+        name = waiting.pop()
+        if name not in modules:
+            modules[name] = (PACKAGE / f"{name}.py").read_text("utf-8")
+            siblings = Siblings()
+            siblings.visit(ast.parse(modules[name]))
+            waiting += siblings.names
+    return modules
+
+
+class Siblings(ast.NodeVisitor):
+    """Collects the modules of its own package that a module imports where `sys.platform` is "brython"."""
+
+    PAGE = {"__builtins__": {}, "sys": SimpleNamespace(platform="brython"), "TYPE_CHECKING": False}
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def visit_If(self, node: ast.If) -> None:
+        try:
+            taken = eval(compile(ast.Expression(node.test), "<if>", "eval"), self.PAGE)
+        except (NameError, AttributeError, TypeError):
+            self.generic_visit(node)  # not about the platform
+        else:
+            for child in node.body if taken else node.orelse:
+                self.visit(child)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        if node.level == 1:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            self.names += [name for name in names if (PACKAGE / f"{name}.py").exists()]
+
+
+def without_remarks(source: str) -> str:
+    """Source without comments and with docstrings empty, each line at its number, for tracebacks."""
+    lines = [line.encode() for line in source.splitlines()]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node
+        ):
+            docstring = node.body[0]
+            first, last = docstring.lineno - 1, (docstring.end_lineno or docstring.lineno) - 1
+            rest = lines[last][docstring.end_col_offset :]
+            lines[first] = lines[first][: docstring.col_offset] + b'""' + rest
+            lines[first + 1 : last + 1] = [b""] * (last - first)
+    text = [line.decode() for line in lines]
+    for token in tokenize.generate_tokens(io.StringIO("\n".join(text) + "\n").readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            text[row - 1] = text[row - 1][:column].rstrip()
+    return "\n".join(text) + "\n"
+
+
+if __name__ == "__main__":
+    for path in build():
+        print(f"{path.relative_to(environment.ROOT)}  {path.stat().st_size:,} bytes")

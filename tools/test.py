@@ -1,0 +1,45 @@
+"""Run every check of this project.
+
+python3 tools/test.py [arguments of pytest]
+"""
+
+import subprocess
+import sys
+import time
+
+import environment
+
+if __name__ == "__main__":
+    environment.enter("test", ["chromium", "chromium-driver"])
+
+import bundle
+
+STEPS = {
+    "ruff check": ["-m", "ruff", "check"],
+    "ruff format": ["-m", "ruff", "format", "--check"],
+    "mypy": ["-m", "mypy", "--platform", "linux"],
+    "mypy emscripten": ["-m", "mypy", "--platform", "emscripten", "pyws"],
+    "mypy brython": ["-m", "mypy", "--platform", "brython", "pyws"],
+    "pytest": ["-m", "pytest"],
+}
+
+
+def main() -> int:
+    """Run all steps, whatever their outcome, and sum up."""
+    with environment.step("bundling what pages load"):
+        bundle.build()
+    rows = []
+    for name, command in STEPS.items():
+        arguments = sys.argv[1:] if name == "pytest" else []
+        print(f"--- {name}", flush=True)
+        start = time.monotonic()
+        status = subprocess.run([sys.executable, *command, *arguments], cwd=environment.ROOT).returncode
+        rows.append((name, time.monotonic() - start, status))
+    print()
+    for name, seconds, status in rows:
+        print(f"{name:16}{seconds:7.1f} s  {'FAILED' if status else 'ok'}")
+    return 1 if any(status for _, _, status in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
