@@ -1,0 +1,36 @@
+"""The rows of the specification, and where each is proved: by scenarios, in every runtime, or by tests on CPython.
+
+A scenario names its rows in `@scenario(...)`, a test in `@pytest.mark.rows(...)`. A row that nothing here can prove
+stands in `UNPROVED` with the reason.
+"""
+
+import ast
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROWS = dict(line.rstrip("\n").split("\t") for line in (HERE / "rows.tsv").read_text().splitlines())
+
+UNPROVED = {
+    **dict.fromkeys(
+        [f"WSS-{number:02}" for number in range(1, 23)],
+        "WebSocketStream is a proposal of its own, and not in pyws yet.",
+    ),
+}
+
+
+def proofs():
+    """Each row's proofs, as "file::function", in the order of the files."""
+    found = {row: [] for row in ROWS}
+    for path in sorted(HERE.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                for row in cited(node):
+                    found.setdefault(row, []).append(f"{path.name}::{node.name}")
+    return found
+
+
+def cited(function):
+    """The rows that a function's decorators name."""
+    for decorator in function.decorator_list:
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) in ("scenario", "pytest.mark.rows"):
+            yield from (argument.value for argument in decorator.args if isinstance(argument, ast.Constant))
