@@ -1,0 +1,58 @@
+"""What an editor and a type checker know: run by mypy, in a file that it has never seen."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+USE = """
+from pyws import AbortController, Blob, CloseEvent, Event, MessageEvent, WebSocket
+
+ws = WebSocket("wss://example.org/", ["chat"])
+ws.addEventListener("message", lambda event: print(event.data, event.origin))
+ws.addEventListener("message", lambda event: print(event.code))  # error
+ws.addEventListener("close", lambda event: print(event.code + 1), once=True)
+ws.addEventListener("close", lambda event: print(event.code + event.reason), {"once": True})  # error
+ws.addEventListener("open", lambda event: print(event.timeStamp), signal=AbortController().signal)
+ws.addEventListener("open", lambda event: print(event.data))  # error
+ws.onclose = lambda event: reveal_type(event.wasClean)  # bool
+reveal_type(ws.readyState)  # int
+reveal_type(ws.bufferedAmount)  # int
+reveal_type(Blob(["a"]).size)  # int
+
+async def receive(event: MessageEvent) -> None: ...
+def refuse(event: CloseEvent) -> None: ...
+class Listener:
+    def handleEvent(self, event: MessageEvent) -> None: ...
+
+ws.onmessage = receive
+ws.onmessage = None
+ws.addEventListener("message", receive)
+ws.addEventListener("message", Listener())
+ws.addEventListener("message", refuse)  # error
+ws.addEventListener("message", receive, onec=True)  # error
+ws.onmessage = refuse  # error
+ws.close("1000")  # error
+ws.readyState = 3  # error
+Event("x").type.upper()
+"""
+
+
+@pytest.mark.rows("PYQ-4")
+def test_a_type_checker_knows_the_events(tmp_path):
+    """Each `reveal_type` shows what its line's comment says, and the errors are those that the comments name."""
+    file = tmp_path / "use.py"
+    file.write_text(USE)
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(file)]
+    output = subprocess.run(command, capture_output=True, text=True).stdout
+    seen = {}
+    for number, kind, text in re.findall(r"use\.py:(\d+): (note|error): (.*)", output):
+        if kind == "error":
+            seen.setdefault(int(number), "error")
+        elif revealed := re.match(r'Revealed type is "(?:[\w.]*\.)?(\w+)"', text):
+            seen[int(number)] = revealed[1]
+    wanted = {
+        number: match[1] for number, line in enumerate(USE.splitlines(), 1) if (match := re.search(r"  # (\w+)$", line))
+    }
+    assert seen == wanted
