@@ -4,6 +4,7 @@ Its law: the bytes are in memory and copied once, when the Blob is made.
 https://w3c.github.io/FileAPI/#blob-section
 """
 
+from . import loop
 from .dom import members, scalar
 
 TYPE_CHECKING = False
@@ -72,7 +73,7 @@ class Blob:
         https://w3c.github.io/FileAPI/#dom-blob-text
         """
         data = self._data[3:] if self._data[:3] == b"\xef\xbb\xbf" else self._data
-        return data.decode("utf-8", "replace")
+        return loop.decode(data)
 
     async def arrayBuffer(self) -> bytes:
         """Return the bytes.

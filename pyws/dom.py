@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 def scalar(string: str) -> str:
     """Return `string` as a scalar value string: surrogate pairs joined, each lone surrogate U+FFFD.
 
+    Of a subclass of `str` the plain `str`: to JavaScript any other is an object.
     https://webidl.spec.whatwg.org/#js-USVString
     """
+    if type(string) is not str:
+        string = str.__str__(string)
     if string.isascii():
         return string
     try:
-        return string.encode().decode()
+        return loop.decode(string.encode())
     except UnicodeEncodeError:
         # Not plain "utf-16", which would eat a byte order mark.
         return string.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -140,6 +143,8 @@ def members(event_init: "Mapping[str, object] | None", keywords: "dict[str, Any]
             raise TypeError(f"unknown keyword {keyword!r}; the members are {', '.join(names)}")
     if event_init is None:
         return keywords
+    if type(event_init).__name__ in ("JsProxy", "JSObject"):  # JavaScript's, in Pyodide and in Brython
+        event_init = {name: getattr(event_init, name) for name in names if hasattr(event_init, name)}
     if not hasattr(event_init, "keys") or isinstance(event_init, type):
         raise TypeError(f"a dictionary is needed here, not {type(event_init).__name__}")
     merged = {name: event_init[name] for name in names if name in event_init}
@@ -239,7 +244,7 @@ class Event(metaclass=Interface):
     @property
     def timeStamp(self) -> float:
         """When it was made: milliseconds of a monotonic clock."""
-        return self._time_stamp
+        return float(self._time_stamp)
 
     @property
     def cancelBubble(self) -> bool:
@@ -386,7 +391,8 @@ class EventTarget(metaclass=Interface):
         """Call `callback(event)`, or its `handleEvent(event)`, for each event of that type.
 
         The same callback is added once for each `capture`. `once` removes it before its first call; `passive` makes
-        its `preventDefault()` do nothing; aborting `signal` removes it. An `async def` is started as a task.
+        its `preventDefault()` do nothing; aborting `signal` (in a page it may be JavaScript's) removes it. An
+        `async def` is started as a task.
         Raises `TypeError` for what can never be called.
         https://dom.spec.whatwg.org/#dom-eventtarget-addeventlistener
         """
@@ -401,16 +407,17 @@ class EventTarget(metaclass=Interface):
             once = bool(given.get("once", once))
             passive = bool(given.get("passive", passive))
             signal = given.get("signal", signal)
-        if signal is not None and not isinstance(signal, AbortSignal):
-            raise TypeError(f"signal must be a pyws.AbortSignal, not {signal.__class__.__name__}")
+        if signal is not None:
+            signal = _adopt(signal)
         if (signal is not None and signal.aborted) or callback is None:
             return
         present = self._listeners.get(type, ())
         if any(listener.matches(callback, bool(capture)) for listener in present):
             return
-        self._append(type, Listener(callback, bool(capture), bool(once), bool(passive), False))
+        listener = Listener(callback, bool(capture), bool(once), bool(passive), False)
+        self._append(type, listener)
         if signal is not None:
-            signal.follow(lambda: self.removeEventListener(type, callback, capture=bool(capture)))
+            signal.follow(lambda: None if listener.removed else self._remove(type, listener))
 
     def removeEventListener(
         self,
@@ -565,6 +572,8 @@ class AbortSignal(EventTarget):
         self._aborted = False
         self._reason: Any = None
         self._steps: list[Callable[[], object]] = []
+        self._sources: tuple[AbortSignal, ...] = (self,)
+        self._dependents: list[AbortSignal] = []
 
     @property
     def aborted(self) -> bool:
@@ -618,17 +627,16 @@ class AbortSignal(EventTarget):
 
         https://dom.spec.whatwg.org/#dom-abortsignal-any
         """
-        sources = list(signals)
-        for source in sources:
-            if not isinstance(source, AbortSignal):
-                raise TypeError(f"signals must be pyws.AbortSignal objects, not {source.__class__.__name__}")
+        given = [_adopt(source) for source in signals]
         signal = _Signal()
-        for source in sources:
+        for source in given:
             if source.aborted:
                 signal._abort(source.reason)
                 return signal
-        for source in sources:
-            signal._abort_with(source)
+        signal._sources = tuple(origin for source in given for origin in source._sources)
+        for origin in signal._sources:
+            if signal not in origin._dependents:
+                origin._dependents.append(signal)
         return signal
 
     def follow(self, step: "Callable[[], object]") -> None:
@@ -638,23 +646,41 @@ class AbortSignal(EventTarget):
         """
         self._steps.append(step)
 
-    def _abort_with(self, source: "AbortSignal") -> None:
-        source.follow(lambda: self._abort(source.reason))
-
     def _abort(self, reason: "Any" = None) -> None:
         # https://dom.spec.whatwg.org/#abortsignal-signal-abort
         if self._aborted:
             return
-        self._aborted = True
-        self._reason = DOMException("The operation was aborted.", "AbortError") if reason is None else reason
-        steps, self._steps = self._steps, []
-        for step in steps:
-            step()
-        self._fire(Event("abort"))
+        if reason is None:
+            reason = DOMException("The operation was aborted.", "AbortError")
+        # All are aborted before the first event, so that no listener sees some that are and some that are not.
+        aborted = [self, *[signal for signal in self._dependents if not signal._aborted]]
+        for signal in aborted:
+            signal._aborted = True
+            signal._reason = reason
+        for signal in aborted:
+            steps, signal._steps = signal._steps, []
+            for step in steps:
+                step()
+            signal._fire(Event("abort"))
+        self._dependents.clear()
 
 
 class _Signal(AbortSignal):
     """The signals that this module makes."""
+
+
+def _adopt(signal: "Any") -> AbortSignal:
+    """Return `signal`, or if it is JavaScript's one that is aborted with it."""
+    if isinstance(signal, AbortSignal):
+        return signal
+    if not hasattr(signal, "throwIfAborted") or isinstance(signal, type):
+        raise TypeError(f"signal must be a pyws.AbortSignal, not {type(signal).__name__}")
+    follower = _Signal()
+    if signal.aborted:
+        follower._abort(signal.reason)
+    else:
+        signal.addEventListener("abort", loop.js_once(lambda *_: follower._abort(signal.reason)))
+    return follower
 
 
 class AbortController(metaclass=Interface):

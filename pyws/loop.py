@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
+# Milliseconds, 24 days: to a browser a longer time is none.
+# https://html.spec.whatwg.org/multipage/timers-and-user-prompts.html#dom-settimeout
+_LONGEST = 2**31 - 1
+
 if sys.platform == "emscripten":
     import asyncio
 
@@ -21,7 +25,9 @@ if sys.platform == "emscripten":
 
     def later(seconds: float, callback: "Callable[[], object]") -> None:
         """Run `callback` once, in a task of its own, after `seconds`."""
-        setTimeout(create_once_callable(callback), seconds * 1000)
+        setTimeout(create_once_callable(callback), min(seconds * 1000, _LONGEST))
+
+    js_once = create_once_callable
 
     def awaitable(value: object) -> bool:
         """Tell whether `value` is what an `async def` listener returned."""
@@ -31,6 +37,10 @@ if sys.platform == "emscripten":
         """Start `job` as a task of the runtime."""
         return asyncio.ensure_future(job)
 
+    def decode(data: bytes) -> str:
+        """Decode UTF-8: what is malformed becomes U+FFFD, a byte order mark stays."""
+        return data.decode("utf-8", "replace")
+
 elif sys.platform == "brython":
     from browser import aio, window
 
@@ -38,15 +48,29 @@ elif sys.platform == "brython":
 
     def later(seconds: float, callback: "Callable[[], object]") -> None:
         """Run `callback` once, in a task of its own, after `seconds`."""
-        window.setTimeout(callback, seconds * 1000)
+        window.setTimeout(callback, min(seconds * 1000, _LONGEST))
+
+    def js_once(callback: "Callable[..., object]") -> "Any":
+        """Make `callback` a function that JavaScript may call once."""
+        return callback
 
     def awaitable(value: object) -> bool:
         """Tell whether `value` is what an `async def` listener returned."""
         return type(value).__name__ == "coroutine"
 
     def schedule(job: "Awaitable[object]") -> object:
-        """Start `job` as a task of the runtime."""
-        return aio.run(job)
+        """Start `job` as a task of the runtime: not now, as `aio.run` would, but when what runs now has ended."""
+        window.queueMicrotask(lambda: aio.run(job))
+        return job
+
+    js_decode = window.Function.new(
+        "data", "return new TextDecoder('utf-8', {ignoreBOM: true}).decode(Uint8Array.from(data.source))"
+    )
+
+    def decode(data: bytes) -> str:
+        """Decode UTF-8: what is malformed becomes U+FFFD, a byte order mark stays; Brython's own drops one."""
+        string: str = js_decode(data)
+        return string
 
 else:
     import asyncio
@@ -62,6 +86,10 @@ else:
         """Run `callback` once, in a task of its own, after `seconds`."""
         asyncio.get_running_loop().call_later(seconds, callback)
 
+    def js_once(callback: "Callable[..., object]") -> "Any":
+        """Make `callback` a function that JavaScript may call once: here there is none."""
+        return callback
+
     def awaitable(value: object) -> bool:
         """Tell whether `value` is what an `async def` listener returned."""
         return hasattr(value, "__await__")
@@ -69,6 +97,10 @@ else:
     def schedule(job: "Awaitable[object]") -> object:
         """Start `job` as a task of the runtime."""
         return asyncio.ensure_future(job)
+
+    def decode(data: bytes) -> str:
+        """Decode UTF-8: what is malformed becomes U+FFFD, a byte order mark stays."""
+        return data.decode("utf-8", "replace")
 
 
 _running: "set[object]" = set()
@@ -99,4 +131,7 @@ def report(error: BaseException) -> None:
 
     https://html.spec.whatwg.org/multipage/webappapis.html#report-the-exception
     """
-    sys.excepthook(type(error), error, error.__traceback__)
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except Exception as another:  # raised while `error` is handled: the traceback has both
+        sys.__excepthook__(type(another), another, another.__traceback__)

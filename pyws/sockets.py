@@ -6,24 +6,30 @@ https://www.rfc-editor.org/rfc/rfc6455
 """
 
 import asyncio
+import base64
 import codecs
 import contextlib
 import functools
 import logging
 import os
+import re
 import ssl
 import weakref
+import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
+from urllib.parse import unquote_to_bytes
 
 from websockets.client import ClientProtocol
-from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.datastructures import Headers
+from websockets.exceptions import PayloadTooBig, ProtocolError
+from websockets.extensions import Extension
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, PerMessageDeflate
 from websockets.frames import Frame, Opcode
-from websockets.headers import build_authorization_basic
 from websockets.http11 import Response
 from websockets.protocol import State
-from websockets.typing import Subprotocol
+from websockets.typing import ExtensionParameter, Subprotocol
 from websockets.uri import WebSocketURI
 
 from .dom import scalar
@@ -40,7 +46,7 @@ else:
         from websockets.utils import apply_mask
 
 CONNECTING, OPEN, CLOSING, CLOSED = range(4)
-TEXT, BINARY = 0x81, 0x82  # the first byte of a message in one frame
+TEXT, BINARY, CLOSE = 0x81, 0x82, 0x88  # the first byte of a message in one frame, and of a Close
 
 OPENING_TIMEOUT = 240.0
 """Seconds for the opening handshake, as in Chromium."""
@@ -48,6 +54,10 @@ CLOSING_TIMEOUT = 60.0
 """Seconds for the server to answer our Close frame, as in Chromium."""
 LINGER = 2.0
 """Seconds for the server to end TCP after both Close frames (RFC 6455, 7.1.1), as in Chromium."""
+
+LONGEST_HEAD = 262144
+"""Bytes of the head of the server's answer, as in Chromium."""
+USER_AGENT = "pyws/0.1.0"
 
 logger = logging.getLogger("pyws")
 
@@ -207,20 +217,20 @@ class Connection(asyncio.Protocol):
         turn = _turns.setdefault(key, asyncio.Lock())
         async with turn:
             response = await self._attempt(None)
-            if response.status_code == 401 and (address.username or address.password):
+            if response.status_code == 401 and (address.username or address.password) and _asks_for_basic(response):
                 await self._hang_up()
-                response = await self._attempt((address.username, address.password))
+                response = await self._attempt(_basic(address.username, address.password))
         if response.status_code != 101:
             raise FailedError(
                 f"the server answered {response.status_code} {response.reason_phrase} instead of 101: "
                 "is this the URL of a WebSocket?"
             )
 
-    async def _attempt(self, credentials: tuple[str, str] | None) -> Response:
+    async def _attempt(self, authorization: str | None) -> Response:
         address = self._address
         self._core = ClientProtocol(
             WebSocketURI(address.secure, address.host, address.port, "", ""),
-            extensions=[ClientPerMessageDeflateFactory(compress_settings={"memLevel": 5})],
+            extensions=[_DeflateFactory(compress_settings={"memLevel": 5})],
             subprotocols=[Subprotocol(name) for name in self._protocols] or None,
             max_size=None,
             logger=logger,
@@ -231,15 +241,23 @@ class Connection(asyncio.Protocol):
         options: dict[str, object] = {}
         if address.secure:
             options.update(ssl=_tls(), server_hostname=address.host, ssl_shutdown_timeout=LINGER)
-        if isinstance(self._loop, asyncio.BaseEventLoop):
-            options.update(happy_eyeballs_delay=0.25)
-        await self._loop.create_connection(lambda: self, address.host, address.port, **options)  # type: ignore[call-overload]
+        is_name = ":" not in address.host and not address.host.replace(".", "").isdigit()
+        if is_name and isinstance(self._loop, asyncio.BaseEventLoop):
+            options.update(happy_eyeballs_delay=0.25)  # several addresses race
+        try:
+            await self._loop.create_connection(lambda: self, address.host, address.port, **options)  # type: ignore[call-overload]
+        except BaseException:
+            # What it had begun ends in the next round; uvloop then tells nobody that the transport was lost.
+            await asyncio.sleep(0)
+            self._transport = None
+            raise
         request = self._core.connect()
         request.path = address.resource
         request.headers["Pragma"] = "no-cache"
         request.headers["Cache-Control"] = "no-cache"
-        if credentials is not None:
-            request.headers["Authorization"] = build_authorization_basic(*credentials)
+        request.headers["User-Agent"] = USER_AGENT
+        if authorization is not None:
+            request.headers["Authorization"] = authorization
         self._core.send_request(request)
         self._write_core()
         response = await self._answer
@@ -325,19 +343,19 @@ class Connection(asyncio.Protocol):
         self._head += data
         end = self._head.find(b"\r\n\r\n", max(0, seen - 3)) + 4
         rest = b""
+        if (end if end >= 4 else len(self._head)) > LONGEST_HEAD:
+            self._fail_opening(f"the head of the server's answer is longer than {LONGEST_HEAD} bytes")
+            return
         if end >= 4:
             data, rest = data[: end - seen], data[end - seen :]
-        elif len(self._head) > 65536:
-            self._fail_opening("the head of the server's answer is longer than 65536 bytes")
-            return
         self._core.receive_data(data)
         self._read_answer()
         if self.state == OPEN:
             self._receive(rest)
             self._flush()
-        elif rest and not self._answer.done():
-            self._core.receive_data(rest)
-            self._read_answer()
+        elif end >= 4 and not self._answer.done():
+            # The library waits for the body of a refusal. Browsers do not.
+            self._answer.set_result(_refusal(self._head[:end]))
 
     def _read_answer(self) -> None:
         core = self._core
@@ -396,6 +414,8 @@ class Connection(asyncio.Protocol):
                 return
             first = data[position]
             if (first != TEXT and first != BINARY) or core.current_size is not None:
+                if first == CLOSE:
+                    core.current_size = None  # RFC 6455, 5.4: it may come between fragments; none will be waited for
                 self._judge(data[position:stop])
             elif self.state == OPEN:
                 payload = data[start:stop]
@@ -558,6 +578,80 @@ def _frame(data: str | bytes) -> tuple[bytes, bytes, bytes]:
         head = bytes((first, 255)) + length.to_bytes(8, "big")
     mask = os.urandom(4)
     return head, mask, apply_mask(payload, mask)
+
+
+def _refusal(head: bytes) -> Response:
+    """Return a head that the library has found well-formed as a response without a body."""
+    status_line, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+    _, status, reason = status_line.split(" ", 2)
+    headers = Headers()
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers[name] = value.strip(" \t")
+    return Response(int(status), reason, headers)
+
+
+def _asks_for_basic(response: Response) -> bool:
+    # https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate
+    challenges = response.headers.get_all("WWW-Authenticate")
+    return any(re.search(r"(^|,)\s*basic(\s|,|$)", challenge, re.IGNORECASE) for challenge in challenges)
+
+
+def _basic(username: str, password: str) -> str:
+    """Return the value of Authorization for a URL's credentials (RFC 7617)."""
+    pair = unquote_to_bytes(username) + b":" + unquote_to_bytes(password)
+    return "Basic " + base64.b64encode(pair).decode()
+
+
+class _DeflateFactory(ClientPerMessageDeflateFactory):
+    """The library's permessage-deflate, with two cases of RFC 7692 that it does without."""
+
+    def process_response_params(
+        self, params: Sequence[ExtensionParameter], accepted_extensions: Sequence[Extension]
+    ) -> PerMessageDeflate:
+        # zlib cannot compress with a window of 8 bits, but nobody has to compress.
+        smallest = ("client_max_window_bits", "8")
+        replaced = [("client_max_window_bits", "9") if pair == smallest else pair for pair in params]
+        agreed = super().process_response_params(replaced, accepted_extensions)
+        extension = _Deflate(
+            False,  # What refers to no context can be inflated with one.
+            agreed.local_no_context_takeover,
+            agreed.remote_max_window_bits,
+            agreed.local_max_window_bits,
+            agreed.compress_settings,
+        )
+        extension.compresses = smallest not in params
+        return extension
+
+
+class _Deflate(PerMessageDeflate):
+    compresses = True
+
+    def encode(self, frame: Frame) -> Frame:
+        return super().encode(frame) if self.compresses else frame
+
+    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
+        frame = super().decode(frame, max_size=max_size)
+        if self.decoder.eof:
+            # RFC 7692, 7.2.3.4: a block with BFINAL ends what zlib calls a stream, and another may follow.
+            frame.data = b"".join([frame.data, *self._further_streams(len(frame.data), max_size)])
+        return frame
+
+    def _further_streams(self, size: int, max_size: int | None) -> Iterator[bytes]:
+        rest, position = memoryview(self.decoder.unused_data), 0
+        while self.decoder.eof:
+            self.decoder = zlib.decompressobj(wbits=-self.remote_max_window_bits)
+            while position < len(rest) and not self.decoder.eof:
+                chunk = rest[position : position + 1024]  # zlib copies what follows the stream
+                try:
+                    data = self.decoder.decompress(chunk)
+                except zlib.error as error:
+                    raise ProtocolError("decompression failed") from error
+                position += len(chunk) - len(self.decoder.unused_data)
+                size += len(data)
+                if max_size is not None and size > max_size:
+                    raise PayloadTooBig(size, max_size)
+                yield data
 
 
 _utf8 = codecs.getincrementaldecoder("utf-8")

@@ -299,8 +299,10 @@ class WebSocket(EventTarget):
         the closing began nothing is sent, and `bufferedAmount` grows.
         https://websockets.spec.whatwg.org/#dom-websocket-send
         """
-        if not isinstance(data, str):
-            if isinstance(data, Blob):
+        if type(data) is not str:
+            if isinstance(data, str):
+                data = scalar(data)
+            elif isinstance(data, Blob):
                 data = data._data
             else:
                 try:
@@ -400,14 +402,14 @@ def _names(protocols: "Any") -> "list[str]":
     if protocols is None:
         return []
     if isinstance(protocols, str):
-        return [protocols]
+        return [scalar(protocols)]
     if isinstance(protocols, (bytes, bytearray, memoryview)) or not hasattr(protocols, "__iter__"):
         raise TypeError(f"protocols must be str or an iterable of str, not {type(protocols).__name__}")
     names = list(protocols)
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"protocols must be str, not {type(name).__name__}")
-    return names
+    return [scalar(name) for name in names]
 
 
 def _integer(value: "Any", name: str) -> int:

@@ -16,6 +16,7 @@ import socket
 import ssl
 import struct
 import threading
+import zlib
 from collections import defaultdict
 from urllib.parse import unquote
 
@@ -23,6 +24,8 @@ from notation import show
 
 NAMES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
 CODES = {name: code for code, name in NAMES.items()}
+RSV1 = 0x40
+TAIL = b"\x00\x00\xff\xff"  # cut from the end of every compressed message (RFC 7692, 7.2.1)
 PATIENCE = 5  # seconds that `/heard/KEY` waits for a conversation to end
 
 
@@ -64,6 +67,7 @@ class Record:
 
     def __init__(self):
         self.request = []
+        self.tls = None  # the server name and the application protocol that the client asked for
         self.frames = []
         self.over = threading.Event()
 
@@ -79,6 +83,7 @@ class Conversation:
         self.pause = None
         self.close_sent = False
         self.close_heard = None
+        self.deflate = self.inflate = None  # zlib's objects, while the context is kept
         self.message = [0, b"", True]  # being read: first byte of its first frame, payload, whether all were masked
         self.ended = False
         self.record = Record()
@@ -166,6 +171,9 @@ class Conversation:
                     continue
                 first, payload, masked = self.message
                 opcode = first & 0x0F
+                if first & RSV1 and self.parameters() is not None:
+                    first, payload = first & ~RSV1, self.decompress(payload)
+                    self.record.frames.append("deflated")
             self.record.frames.append(describe(first, payload) + ("" if masked else " unmasked"))
             if opcode == CODES["close"]:
                 self.close_heard = payload
@@ -173,7 +181,43 @@ class Conversation:
                 await self.write(frame(CODES["pong"], payload))
             return opcode, payload
 
+    # Compression, as `header sec-websocket-extensions: ...` has it
+
+    def parameters(self):
+        """The parameters of permessage-deflate in our answer, values as `str` ("" for none); None without it."""
+        name, *parameters = self.headers.get("sec-websocket-extensions", "").split(";")
+        if name.strip() != "permessage-deflate":
+            return None
+        pairs = [parameter.partition("=") for parameter in parameters]
+        return {name.strip(): value.strip(' "') for name, _, value in pairs}
+
+    def compress(self, data):
+        """The payload of a compressed message; zlib has no window of 8 bits, 9 serves while a message is short."""
+        parameters = self.parameters()
+        if self.deflate is None or "server_no_context_takeover" in parameters:
+            bits = int(parameters.get("server_max_window_bits") or 15)
+            self.deflate = zlib.compressobj(wbits=-max(bits, 9))
+        data = self.deflate.compress(data) + self.deflate.flush(zlib.Z_SYNC_FLUSH)
+        return data.removesuffix(TAIL)
+
+    def decompress(self, data):
+        """The message in a compressed payload; `zlib.error` if it needs more than what was agreed on."""
+        parameters = self.parameters()
+        if self.inflate is None or "client_no_context_takeover" in parameters:
+            self.inflate = zlib.decompressobj(wbits=-int(parameters.get("client_max_window_bits") or 15))
+        return self.inflate.decompress(data + TAIL)
+
     # The handshake
+
+    async def do_challenge(self, scheme):
+        """`challenge Basic realm="x"`: 401 for a request without Authorization; with it, go on."""
+        credentials = [line.partition(": ")[2] for line in self.record.request if line.startswith("Authorization:")]
+        self.record.frames += [f"credentials {value}" for value in credentials] or ["no credentials"]
+        if not credentials:
+            challenge = f"WWW-Authenticate: {scheme}\r\n" if scheme else ""
+            await self.write(f"HTTP/1.1 401 Unauthorized\r\n{challenge}Content-Length: 0\r\n\r\n".encode())
+            await self.do_fin("")
+            raise EOFError
 
     async def do_header(self, line):
         """`header Name: value` adds to the answer, `header Name` removes."""
@@ -182,6 +226,11 @@ class Conversation:
             self.headers[name.lower()] = value.strip()
         else:
             self.headers.pop(name.lower(), None)
+
+    async def do_padding(self, argument):
+        """`padding N SIZE`: N more headers in the answer, with values of SIZE bytes."""
+        number, size = map(int, argument.split())
+        self.headers.update({f"x-padding-{index}": "x" * size for index in range(number)})
 
     async def do_accept(self, _):
         lines = [f"{name}: {value}\r\n" for name, value in self.headers.items()]
@@ -219,6 +268,23 @@ class Conversation:
         for start in range(0, len(payload), size):
             end = start + size
             await self.write(frame(CODES["continuation" if start else "text"], payload[start:end], end >= len(payload)))
+
+    async def do_deflated(self, text):
+        """A compressed text message; the context is kept from message to message unless our answer says otherwise."""
+        await self.write(frame(CODES["text"] | RSV1, self.compress(text.encode())))
+
+    async def do_deflated_fragment(self, argument):
+        """`deflated_fragment SIZE TEXT`: the same in frames of SIZE bytes, a Ping after each."""
+        size, _, text = argument.partition(" ")
+        size, payload = int(size), self.compress(text.encode())
+        for start in range(0, len(payload), size):
+            end = start + size
+            opcode = CODES["continuation"] if start else CODES["text"] | RSV1
+            await self.write(frame(opcode, payload[start:end], end >= len(payload)) + frame(CODES["ping"], b""))
+
+    async def do_deflated_zeros(self, size):
+        """`deflated_zeros SIZE`: a binary message of SIZE zeros, compressed."""
+        await self.write(frame(CODES["binary"] | RSV1, self.compress(bytes(int(size)))))
 
     async def do_raw(self, digits):
         await self.write(bytes.fromhex(digits))
@@ -299,20 +365,20 @@ class Conversation:
     async def do_stall(self, _):
         """Never read again, until the peer itself is stopped."""
         self.writer.transport.pause_reading()
-        await asyncio.Event().wait()
+        await asyncio.sleep(3600)  # by a timer, which keeps this task from being collected
 
 
 class Peer:
     """The peer in a thread of its own: `with Peer() as peer: … peer.origin …`.
 
-    With `tls=True` it speaks TLS, with a certificate that `peer.authority` (of trustme) signed.
+    With `tls=True` it speaks TLS, with a certificate for `names` that `peer.authority` (of trustme) signed.
     """
 
-    def __init__(self, port=0, tls=False):
+    def __init__(self, port=0, tls=False, names=("127.0.0.1", "localhost")):
         self.records = defaultdict(Record)
         self.port = port
         self.authority = None
-        self._context = self._certify() if tls else None
+        self._context = self._certify(names) if tls else None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -337,12 +403,14 @@ class Peer:
         over = record.over.wait(PATIENCE)
         return record.frames if over else [*record.frames, "not over"]
 
-    def _certify(self):
+    def _certify(self, names):
         import trustme
 
         self.authority = trustme.CA()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+        self.authority.issue_cert(*names).configure_cert(context)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        context.sni_callback = lambda tls, name, _: setattr(tls, "asked_for", name)
         return context
 
     async def _listen(self):
@@ -365,6 +433,7 @@ class Peer:
     async def _converse(self, reader, writer):
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         conversation = Conversation(reader, writer)
+        tls = writer.get_extra_info("ssl_object")
         try:
             path, _, query = (await conversation.read_request()).partition("?")
             _, first, *rest = path.split("/")
@@ -374,6 +443,7 @@ class Peer:
                 return
             record = self.records[first]
             record.request = conversation.record.request
+            record.tls = tls and (tls.asked_for, tls.selected_alpn_protocol())
             conversation.record = record
             try:
                 await conversation.perform([unquote(item[3:]) for item in query.split("&") if item.startswith("do=")])

@@ -6,7 +6,7 @@ A scenario is one conversation; it returns the list its journal must equal.
 
 import sys
 
-from pyws import WebSocket
+from pyws import DOMException, WebSocket
 
 from notation import show
 
@@ -77,7 +77,7 @@ class Stage:
         self.journal = []
         self.engine = engine
         self._patience = PATIENCE
-        self._origin = origin
+        self.origin = origin
         self._key = key
         self._keys = {}  # by id(socket): the sockets are kept alive in _sockets
         self._messages = {}
@@ -87,7 +87,7 @@ class Stage:
         """Open a socket to the peer, which will do `verbs`; its events go to the journal, binary ones as bytes."""
         key = f"{self._key}-{len(self._sockets) + 1}"
         query = "&".join(["do=" + encode(verb) for verb in verbs])
-        ws = WebSocket(f"{origin or self._origin}/{key}?{query}", protocols)
+        ws = WebSocket(f"{origin or self.origin}/{key}?{query}", protocols)
         ws.binaryType = "arraybuffer"
         self._sockets.append(ws)
         self._keys[id(ws)] = key
@@ -111,7 +111,7 @@ class Stage:
         try:
             return function(*arguments)
         except Exception as error:
-            self.note(f"raised {getattr(error, 'name', None) or type(error).__name__}")
+            self.note(f"raised {error.name if isinstance(error, DOMException) else type(error).__name__}")
 
     async def opened(self, ws):
         """Wait until `ws` is open, or over."""
@@ -141,7 +141,7 @@ class Stage:
 
     async def ask(self, question):
         """The peer's answer to a question (see there), one `str` per line."""
-        ws = WebSocket(f"{self._origin}/{question}")
+        ws = WebSocket(f"{self.origin}/{question}")
         lines = []
         ws.addEventListener("message", lambda event: lines.append(event.data))
         self._sockets.append(ws)

@@ -1,0 +1,142 @@
+"""The interface where it meets what only CPython has: enums, arrays, blocked ports, URLs without a page."""
+
+import array
+import asyncio
+import enum
+import socket
+
+import pytest
+from pyws import Blob, CloseEvent, DOMException, WebSocket
+from pyws.url import BAD_PORTS, parse
+
+
+class Code(enum.IntEnum):
+    ENOUGH = 3000
+
+
+class Name(enum.StrEnum):
+    CHAT = "chat"
+
+
+class Fruit(str, enum.Enum):  # noqa: UP042, its str() is not its value
+    APPLE = "apple"
+
+
+async def ended(ws):
+    """Wait for the close event."""
+    over = asyncio.Event()
+    ws.addEventListener("close", lambda event: over.set())
+    await over.wait()
+
+
+@pytest.mark.rows("PYQ-6j", "SUB-06", "EVC-09")
+def test_members_of_enums_are_their_values(peer):
+    """As URL, subprotocol, message, code and reason; also where `str()` of a member is its name."""
+    url = enum.StrEnum("URL", {"PEER": f"{peer.origin}/enums?do=header Sec-WebSocket-Protocol: apple&do=accept"}).PEER
+
+    async def main():
+        ws = WebSocket(url, [Name.CHAT, Fruit.APPLE])
+        assert type(ws.url) is str
+
+        def talk(_):
+            ws.send(Name.CHAT)
+            ws.send(Fruit.APPLE)
+            ws.close(Code.ENOUGH, Fruit.APPLE)
+
+        ws.onopen = talk
+        await ended(ws)
+        assert ws.protocol == "apple"
+
+    asyncio.run(main())
+    assert peer.heard("enums") == ["text 'chat'", "text 'apple'", "close 3000 'apple'"]
+    assert "sec-websocket-protocol: chat, apple" in [line.lower() for line in peer.records["enums"].request]
+    assert CloseEvent("close", code=Code.ENOUGH).code == 3000
+
+
+@pytest.mark.rows("BLB-01", "BLB-03")
+def test_arrays_are_parts_by_their_bytes():
+    """A part may have items of any size and stride; an array in place of the list is its numbers, no parts."""
+    numbers = array.array("H", [1, 0x0203])
+    expected = numbers.tobytes() + numbers.tobytes()[::2]
+    assert asyncio.run(Blob([numbers, memoryview(numbers.tobytes())[::2]]).bytes()) == expected
+    with pytest.raises(TypeError, match="int"):
+        Blob(numbers)
+
+
+@pytest.mark.rows("CON-16")
+def test_a_constructor_that_raises_leaves_nothing():
+    """No task, no handle in the loop, nothing that refers to an object half made."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        for arguments in (("ftp://h/",), ("foo",), ("ws://127.0.0.1/", "a b"), ("ws://127.0.0.1/", ["a", "a"]), (5,)):
+            with pytest.raises((DOMException, TypeError)):
+                WebSocket(*arguments)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert not loop._ready
+        assert not loop._scheduled
+
+    asyncio.run(main())
+
+
+@pytest.mark.rows("CON-13")
+def test_blocked_ports_are_those_of_fetch():
+    """The list of the standard; 80 and 443 are not on it, with either scheme."""
+    assert len(BAD_PORTS) == 83
+    assert {0, 1, 22, 25, 161, 4190, 5060, 5061, 6000, 6665, 6669, 6679, 6697, 10080} <= BAD_PORTS
+    assert not {80, 443, 8080, 3000, 6670} & BAD_PORTS
+
+
+@pytest.mark.rows("CON-13")
+def test_a_blocked_port_is_not_even_called():
+    """Where a server listens on one, it never hears of us."""
+    try:
+        listening = socket.create_server(("127.0.0.1", 6697))
+    except OSError as error:
+        pytest.skip(f"port 6697: {error}")
+
+    async def main():
+        ws = WebSocket("ws://127.0.0.1:6697/")
+        events = []
+        ws.onerror = ws.onopen = lambda event: events.append(event.type)
+        await ended(ws)
+        return events
+
+    with listening:
+        assert asyncio.run(main()) == ["error"]
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
+@pytest.mark.rows("CON-04", "CON-05", "CON-06", "PYQ-7")
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("foo", "wss://example.org:8443/folder/foo"),
+        ("/foo", "wss://example.org:8443/foo"),
+        ("?q", "wss://example.org:8443/folder/page?q"),
+        ("//h/x", "wss://h/x"),
+        (".", "wss://example.org:8443/folder/"),
+        ("..", "wss://example.org:8443/"),
+        (" ", "wss://example.org:8443/folder/page?x"),
+        ("", "wss://example.org:8443/folder/page?x"),
+        ("http:foo", "ws://foo/"),
+        ("https:foo", "wss://example.org:8443/folder/foo"),
+        ("ws:foo", "ws://foo/"),
+        ("#", None),
+        ("#x", None),
+        ("foo#", None),
+    ],
+)
+def test_a_base_makes_relative_urls(url, expected):
+    """A relative URL is resolved against the base, if there is one, by the algorithm of the page."""
+    base = "https://example.org:8443/folder/page?x#fragment"
+    if expected is None:
+        with pytest.raises(DOMException, match="SyntaxError"):
+            parse(url, base)
+    else:
+        assert parse(url, base).href == expected
+    if not url.startswith(("http:", "https:", "ws:", "//")):
+        with pytest.raises(DOMException, match="SyntaxError"):
+            parse(url)
