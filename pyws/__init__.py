@@ -5,7 +5,7 @@ https://websockets.spec.whatwg.org/
 
 from .blob import Blob
 from .dom import AbortController, AbortSignal, DOMException, Event, EventTarget
-from .websocket import CloseEvent, MessageEvent, WebSocket
+from .websocket import CloseEvent, MessageEvent, UserAgent, WebSocket
 
 __all__ = [
     "AbortController",
@@ -16,6 +16,7 @@ __all__ = [
     "Event",
     "EventTarget",
     "MessageEvent",
+    "UserAgent",
     "WebSocket",
 ]
 __version__ = "0.1.0"

@@ -88,6 +88,22 @@ js_connect = js_Function.new(
 )
 
 
+class UserAgent:
+    """In a page the browser is the user agent, so there is nothing to set."""
+
+    def __init__(self, **_: object) -> None:
+        raise DOMException(
+            "In a page the browser decides on origin, headers, cookies, TLS, proxy, limits and time-outs: "
+            "its settings, its user and the server that sent the page do. UserAgent is for CPython.",
+            "NotSupportedError",
+        )
+
+    @staticmethod
+    def current() -> "UserAgent":
+        """Raise, too."""
+        return UserAgent()
+
+
 class Connection:
     """A WebSocket of the browser's: the other side of the seam (see `websocket.py`)."""
 

@@ -9,11 +9,10 @@ import asyncio
 import base64
 import codecs
 import contextlib
-import functools
 import logging
 import os
 import re
-import ssl
+import sys
 import weakref
 import zlib
 from collections import deque
@@ -29,11 +28,12 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
-from websockets.typing import ExtensionParameter, Subprotocol
+from websockets.typing import ExtensionParameter, Origin, Subprotocol
 from websockets.uri import WebSocketURI
 
-from .dom import scalar
+from .dom import DOMException, scalar
 from .url import BAD_PORTS, parse
+from .useragent import UserAgent
 
 if TYPE_CHECKING:
 
@@ -48,10 +48,6 @@ else:
 CONNECTING, OPEN, CLOSING, CLOSED = range(4)
 TEXT, BINARY, CLOSE = 0x81, 0x82, 0x88  # the first byte of a message in one frame, and of a Close
 
-OPENING_TIMEOUT = 240.0
-"""Seconds for the opening handshake, as in Chromium."""
-CLOSING_TIMEOUT = 60.0
-"""Seconds for the server to answer our Close frame, as in Chromium."""
 LINGER = 2.0
 """Seconds for the server to end TCP after both Close frames (RFC 6455, 7.1.1), as in Chromium."""
 
@@ -85,7 +81,10 @@ class Connection(asyncio.Protocol):
                 "WebSocket needs a running event loop: open it inside `async def main()` and run that with "
                 "`asyncio.run(main())`, or run the whole script with `python -m pyws run script.py`"
             ) from None
-        self._address = parse(url)
+        self._agent = agent = UserAgent.current()
+        self._address = parse(url, agent.base)
+        if agent.forbids(self._address):
+            raise DOMException(f"{self._address.href!r} is not secure, and the origin is: use wss://", "SecurityError")
         self._protocols = protocols
         self.url = self._address.href
         self.state = CONNECTING
@@ -102,9 +101,12 @@ class Connection(asyncio.Protocol):
         self._failure: FailedError | None = None
         self._given_up = self._started = self._deaf = self._aborted = False
         self._timer: asyncio.TimerHandle | None = None
+        self._life: asyncio.TimerHandle | None = None
+        self._heard = False
 
         # Received: the head of the response; chunks of a frame that needs `_needed` bytes; a fragmented message.
         self._head = b""
+        self._max_size = sys.maxsize if agent.max_size is None else agent.max_size
         self._chunks: list[bytes] = []
         self._size = self._needed = 0
         self._fragments: list[bytes] = []
@@ -134,6 +136,8 @@ class Connection(asyncio.Protocol):
             self._queued += len(data.encode())
         self._queue.append(data)
         self._flush_soon()
+        if self._agent.max_buffered is not None and self.buffered > self._agent.max_buffered:
+            self._loop.call_soon(self._overflow)
 
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake, after what was sent; while connecting, give up."""
@@ -168,7 +172,7 @@ class Connection(asyncio.Protocol):
         failed = True
         try:
             if not self._given_up:
-                async with asyncio.timeout(OPENING_TIMEOUT):
+                async with asyncio.timeout(self._agent.opening_timeout):
                     await self._establish()
                 await self._lost.wait()
                 reason = self._failure or (self._reset if self._core.close_rcvd is None else None)
@@ -183,7 +187,7 @@ class Connection(asyncio.Protocol):
                 self.state = CLOSED
                 raise
         except TimeoutError:
-            self._log(f"the server did not answer the opening handshake within {OPENING_TIMEOUT:g} seconds")
+            self._log(f"the server did not answer the opening handshake within {self._agent.opening_timeout:g} seconds")
         except Exception as error:
             self._log(error)
         await self._hang_up()
@@ -208,7 +212,7 @@ class Connection(asyncio.Protocol):
 
     async def _establish(self) -> None:
         address = self._address
-        if address.port in BAD_PORTS:
+        if self._agent.blocked_ports and address.port in BAD_PORTS:
             raise FailedError(
                 f"port {address.port} is blocked (https://fetch.spec.whatwg.org/#port-blocking): use another"
             )
@@ -227,25 +231,20 @@ class Connection(asyncio.Protocol):
             )
 
     async def _attempt(self, authorization: str | None) -> Response:
-        address = self._address
+        address, agent = self._address, self._agent
         self._core = ClientProtocol(
             WebSocketURI(address.secure, address.host, address.port, "", ""),
-            extensions=[_DeflateFactory(compress_settings={"memLevel": 5})],
+            origin=None if agent.origin is None else Origin(agent.origin),
+            extensions=[_DeflateFactory(compress_settings={"memLevel": 5})] if agent.compression else None,
             subprotocols=[Subprotocol(name) for name in self._protocols] or None,
-            max_size=None,
+            max_size=agent.max_size,
             logger=logger,
         )
         self._head = b""
         self._answer = self._loop.create_future()
         self._lost = asyncio.Event()
-        options: dict[str, object] = {}
-        if address.secure:
-            options.update(ssl=_tls(), server_hostname=address.host, ssl_shutdown_timeout=LINGER)
-        is_name = ":" not in address.host and not address.host.replace(".", "").isdigit()
-        if is_name and isinstance(self._loop, asyncio.BaseEventLoop):
-            options.update(happy_eyeballs_delay=0.25)  # several addresses race
         try:
-            await self._loop.create_connection(lambda: self, address.host, address.port, **options)  # type: ignore[call-overload]
+            await self._connect()
         except BaseException:
             # What it had begun ends in the next round; uvloop then tells nobody that the transport was lost.
             await asyncio.sleep(0)
@@ -256,8 +255,14 @@ class Connection(asyncio.Protocol):
         request.headers["Pragma"] = "no-cache"
         request.headers["Cache-Control"] = "no-cache"
         request.headers["User-Agent"] = USER_AGENT
+        for name, value in agent.headers.items():
+            request.headers.pop(name, None)
+            request.headers[name] = value
         if authorization is not None:
+            request.headers.pop("Authorization", None)
             request.headers["Authorization"] = authorization
+        if cookie := agent.cookie_for(address):
+            request.headers["Cookie"] = cookie
         self._core.send_request(request)
         self._write_core()
         response = await self._answer
@@ -265,6 +270,24 @@ class Connection(asyncio.Protocol):
             raise self._failure
         assert response is not None
         return response
+
+    async def _connect(self) -> None:
+        """Bring TCP about, through a proxy if there is one, and TLS on it."""
+        address, agent = self._address, self._agent
+        host: str | None = address.host
+        port: int | None = address.port
+        options: dict[str, object] = {}
+        if address.secure:
+            options.update(ssl=agent.context(), server_hostname=host, ssl_shutdown_timeout=LINGER)
+        proxy = agent.proxy_for(address.secure, address.host, address.port)
+        if proxy is not None:
+            from python_socks.async_.asyncio import Proxy  # seldom needed, and slow to import
+
+            options["sock"] = await Proxy.from_url(proxy).connect(address.host, address.port)
+            host = port = None
+        elif isinstance(self._loop, asyncio.BaseEventLoop) and not _is_address(address.host):
+            options["happy_eyeballs_delay"] = 0.25  # several addresses race
+        await self._loop.create_connection(lambda: self, host, port, **options)  # type: ignore[call-overload]
 
     async def _hang_up(self, patience: float = 0) -> None:
         """End TCP, after `patience` seconds at most, and wait until it has ended."""
@@ -297,7 +320,8 @@ class Connection(asyncio.Protocol):
             self.close(None, "")
 
     def _log(self, reason: object) -> None:
-        logger.warning("WebSocket connection to %r failed: %s", self.url, str(reason) or type(reason).__name__)
+        reason = str(reason) or type(reason).__name__
+        logger.warning("WebSocket connection to %r failed: %s", self._address.public, reason)
 
     # What the transport tells.
 
@@ -308,8 +332,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP has ended: by a reset if there is an exception."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._life):
+            if timer is not None:
+                timer.cancel()
         if not self._answer.done():
             self._fail_opening("the server ended the connection before it answered the opening handshake")
         if exc is None and not self._aborted:
@@ -323,13 +348,14 @@ class Connection(asyncio.Protocol):
             self._core.receive_eof()
             self._read_answer()
         self._deaf = True
-        self._set_timer(CLOSING_TIMEOUT if self._core.close_rcvd else LINGER, self._abort)
+        self._set_timer(self._agent.closing_timeout if self._core.close_rcvd else LINGER, self._abort)
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived: each message is dispatched at once, one after the other."""
         if self.state == CONNECTING:
             self._receive_head(data)
         else:
+            self._heard = True
             self._flush()
             self._receive(data)
             self._flush()
@@ -360,6 +386,8 @@ class Connection(asyncio.Protocol):
     def _read_answer(self) -> None:
         core = self._core
         response = next((event for event in core.events_received() if isinstance(event, Response)), None)
+        if response is not None:
+            self._agent.keep_cookies(self._address, response.headers.raw_items())
         if core.handshake_exc is not None and (response is None or response.status_code == 101):
             self._fail_opening(str(core.handshake_exc.__cause__ or core.handshake_exc))
         elif response is None:
@@ -371,6 +399,8 @@ class Connection(asyncio.Protocol):
         else:
             self._answer.set_result(response)
             self.state = OPEN
+            if self._agent.ping_interval is not None:
+                self._life = self._loop.call_later(self._agent.ping_interval, self._ask_for_life)
             user = self._user()
             if user is not None:
                 extensions = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
@@ -407,6 +437,9 @@ class Connection(asyncio.Protocol):
                     self._fail(1002, "the length of a frame is encoded against RFC 6455, 5.2")
                     return
             stop = start + length
+            if length > self._max_size:
+                self._fail(1009, f"a message of {length} bytes is larger than max_size, {self._max_size} bytes")
+                return
             if stop > end:
                 self._chunks = [data[position:]]
                 self._size = end - position
@@ -432,6 +465,10 @@ class Connection(asyncio.Protocol):
 
     def _judge(self, data: bytes) -> None:
         core = self._core
+        if data[0] & 0x0F != 8:
+            self._flush()  # what was sent before a frame that may be the last goes out before the answer to that
+        elif core.current_size is not None:
+            core.current_size = None  # RFC 6455, 5.4: a Close frame may come between fragments; the library refuses
         core.receive_data(data)
         for frame in core.events_received():
             assert isinstance(frame, Frame)
@@ -442,7 +479,7 @@ class Connection(asyncio.Protocol):
             elif frame.opcode is not Opcode.PONG and self.state == OPEN:
                 self._receive_fragment(frame)
         if core.parser_exc is not None:
-            self._failed(str(core.parser_exc))
+            self._failed(f"the server broke the protocol: {core.parser_exc}")
 
     def _receive_fragment(self, frame: Frame) -> None:
         if frame.opcode is not Opcode.CONT:
@@ -465,6 +502,25 @@ class Connection(asyncio.Protocol):
         if user is not None:
             user._received(message)
 
+    # What the user agent's owner may ask for.
+
+    def _ask_for_life(self) -> None:
+        if self.state == OPEN and not self._deaf:
+            self._heard = False
+            self._core.send_ping(b"")
+            self._write_core()
+            self._life = self._loop.call_later(self._agent.ping_timeout, self._check_life)
+
+    def _check_life(self) -> None:
+        if self._heard and self._agent.ping_interval is not None:
+            self._life = self._loop.call_later(self._agent.ping_interval, self._ask_for_life)
+        elif not self._deaf:
+            self._fail(1011, f"the server gave no sign of life within {self._agent.ping_timeout:g} seconds")
+
+    def _overflow(self) -> None:
+        if self.state == OPEN and not self._deaf:
+            self._fail(1011, f"more than max_buffered, {self._agent.max_buffered} bytes, wait for the network")
+
     def _receive_close(self) -> None:
         # The closing handshake started when the frame arrived: what a listener of the same read sent or asked after
         # that is counted, never sent. The library has the answer ready.
@@ -477,14 +533,16 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, code: int, reason: str) -> None:
         # RFC 6455, 7.1.7
+        self._flush()
         self._core.fail(code, reason[:100])
         self._failed(reason)
 
     def _failed(self, reason: str) -> None:
         self._deaf = True
-        self._failure = FailedError(f"the server broke the protocol: {reason}")
+        self._failure = FailedError(reason)
+        # What was sent before the failure goes out before the library's Close frame.
+        self._write_queue()
         self._write_core()
-        self._drop_queue()
         assert self._transport is not None
         self._transport.close()
         self._set_timer(LINGER, self._abort)
@@ -509,17 +567,23 @@ class Connection(asyncio.Protocol):
                     else:
                         core.send_binary(data)
                 self._write(b"".join(core.data_to_send()), self._queued)
+                self._queue = []
+                self._queued = 0
             else:
-                self._write(b"".join([part for data in self._queue for part in _frame(data)]), self._queued)
-            self._queue = []
-            self._queued = 0
+                self._write_queue()
         if self._closing is not None:
             code, reason = self._closing
             self._closing = None
             if self._core.state is State.OPEN and not self._deaf:
                 self._core.send_close(code, reason)
                 self._write_core()
-                self._set_timer(CLOSING_TIMEOUT, self._abort)
+                self._set_timer(self._agent.closing_timeout, self._abort)
+
+    def _write_queue(self) -> None:
+        if self._queue:
+            self._write(b"".join([part for data in self._queue for part in _frame(data)]), self._queued)
+            self._queue = []
+            self._queued = 0
 
     def _drop_queue(self) -> None:
         self._dropped += self._queued
@@ -555,12 +619,17 @@ class Connection(asyncio.Protocol):
     def _end_tcp(self) -> None:
         assert self._transport is not None
         self._transport.close()
-        self._set_timer(CLOSING_TIMEOUT, self._abort)
+        self._set_timer(self._agent.closing_timeout, self._abort)
 
     def _abort(self) -> None:
         assert self._transport is not None
         self._aborted = True
         self._transport.abort()
+
+
+def _is_address(host: str) -> bool:
+    """Tell whether a host of the URL standard is an IP address."""
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def _frame(data: str | bytes) -> tuple[bytes, bytes, bytes]:
@@ -657,10 +726,3 @@ class _Deflate(PerMessageDeflate):
 _utf8 = codecs.getincrementaldecoder("utf-8")
 
 _turns: weakref.WeakValueDictionary[tuple[object, str, int], asyncio.Lock] = weakref.WeakValueDictionary()
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context

@@ -31,6 +31,8 @@ class Address:
     """Path and query, as the request line has them."""
     username: str
     password: str
+    public: str
+    """The URL without the credentials, for logs."""
 
 
 def parse(url: str, base: str = "about:blank") -> Address:
@@ -53,12 +55,14 @@ def parse(url: str, base: str = "about:blank") -> Address:
         raise DOMException(f"{url!r} must not have a fragment (#...)", "SyntaxError")
     href = href.rstrip("#")
     secure = record.protocol == "wss:"
+    address, _, resource = href.partition("://")[2].partition("/")
     return Address(
         href=href,
         secure=secure,
         host=record.hostname.strip("[]"),
         port=int(record.port or (443 if secure else 80)),
-        resource="/" + href.split("/", 3)[3],
+        resource=f"/{resource}",
         username=record.username,
         password=record.password,
+        public=f"{record.protocol}//{address.rpartition('@')[2]}/{resource}",
     )

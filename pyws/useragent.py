@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 from .url import Address
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from email.message import Message
     from http.cookiejar import CookieJar
+    from urllib.request import Request
 
 # Headers of the opening handshake that are not the owner's to change; Origin has a setting of its own.
 RESERVED = frozenset(("host", "upgrade", "connection", "origin", "content-length", "transfer-encoding"))
@@ -115,6 +118,25 @@ class UserAgent:
 
         return get_proxy(WebSocketURI(secure, host, port, "", ""))
 
+    def cookie_for(self, address: Address) -> str | None:
+        """Return the Cookie header for a handshake (RFC 6265), None for none."""
+        if self.cookies is None:
+            return None
+        request = _http_request(address)
+        self.cookies.add_cookie_header(request)
+        return request.get_header("Cookie")
+
+    def keep_cookies(self, address: Address, headers: "Iterable[tuple[str, str]]") -> None:
+        """Keep what the headers of a response say of cookies."""
+        if self.cookies is None:
+            return
+        from email.message import Message
+
+        message = Message()
+        for name, value in headers:
+            message[name] = value
+        self.cookies.extract_cookies(_Response(message), _http_request(address))  # type: ignore[arg-type]
+
     def forbids(self, address: Address) -> bool:
         """Tell whether this is mixed content: an insecure socket from a secure origin, not to this machine.
 
@@ -122,6 +144,24 @@ class UserAgent:
         """
         secure = any((url or "").startswith(("https://", "wss://")) for url in (self.origin, self.base))
         return secure and not address.secure and not _is_this_machine(address.host)
+
+
+class _Response:
+    """What a cookie jar asks of a response."""
+
+    def __init__(self, message: "Message") -> None:
+        self.message = message
+
+    def info(self) -> "Message":
+        """Return the headers."""
+        return self.message
+
+
+def _http_request(address: Address) -> "Request":
+    """Return the request as a cookie jar knows requests: `ws:` is `http:`, `wss:` is `https:` (RFC 6455, 4.1)."""
+    from urllib.request import Request
+
+    return Request("http" + address.href.removeprefix("ws"))
 
 
 @functools.cache

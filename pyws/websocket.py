@@ -26,8 +26,10 @@ from .dom import DOMException, Event, EventTarget, event_handler, scalar, text
 
 if sys.platform == "emscripten" or sys.platform == "brython":
     from .native import Connection
+    from .native import UserAgent as UserAgent
 else:
     from .sockets import Connection
+    from .useragent import UserAgent as UserAgent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

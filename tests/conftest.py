@@ -8,15 +8,26 @@ from cells import CELLS, Unavailable
 from peer import Peer
 
 
+def pytest_addoption(parser):
+    parser.addoption("--cells", default="", help="only cells whose id begins with this")
+
+
+def pytest_generate_tests(metafunc):
+    """The runtimes as one axis. Session scope groups the tests by it, so that only one browser runs at a time."""
+    if "cell" in metafunc.fixturenames:
+        cells = [cell for cell in CELLS if cell.id.startswith(metafunc.config.getoption("cells"))]
+        metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells], indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
 def peer():
     with Peer() as peer:
         yield peer
 
 
-@pytest.fixture(scope="session", params=CELLS, ids=lambda cell: cell.id)
+@pytest.fixture(scope="session")
 def cell(request):
-    """One runtime, started once. Session scope groups the tests by it, so that only one browser runs at a time."""
+    """One runtime, started once."""
     try:
         cell = request.param.__enter__()
     except Unavailable as error:

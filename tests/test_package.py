@@ -11,6 +11,8 @@ import pytest
 import pyws
 from packaging.requirements import Requirement
 
+pytestmark = pytest.mark.once
+
 PACKAGE = Path(pyws.__file__).parent
 # Arrows point down: a module imports only what stands in a later line.
 HOUSE = [

@@ -1,6 +1,10 @@
 """The coverage of the specification: no row without a proof, no proof of a row that is not there."""
 
+import pytest
+
 from rows import ROWS, UNPROVED, proofs
+
+pytestmark = pytest.mark.once
 
 
 def test_every_row_is_proved_or_says_why_not():

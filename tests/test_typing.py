@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 USE = """
 from pyws import AbortController, Blob, CloseEvent, Event, MessageEvent, WebSocket
 

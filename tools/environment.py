@@ -65,25 +65,45 @@ def say(kind: type[BaseException], error: BaseException, traceback: TracebackTyp
 
 def provide_python(group: str) -> None:
     """Create `.venv` and install the checkout and a dependency group there, unless nothing has changed since."""
-    configuration = VENV / "pyvenv.cfg"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if importlib.util.find_spec("ensurepip") is None and not PYTHON.exists():
+        install_debian(["python3-venv"], "Python's venv module")
+    provide_venv(VENV, getattr(sys, "_base_executable", sys.executable), version, group)
+
+
+def provide_venv(folder: Path, base: str, version: str, group: str) -> Path:
+    """Create a virtual environment of the Python `base`, with the checkout and a group; its Python."""
+    configuration = folder / "pyvenv.cfg"
+    python = folder / PYTHON.relative_to(VENV)
     found = re.search(r"^version\S* = (\d+\.\d+)", configuration.read_text(), re.M) if configuration.exists() else None
-    ready = VENV / ".ready"
-    if not (found and found[1] == version and ready.exists() and PYTHON.exists()):
-        if importlib.util.find_spec("ensurepip") is None:
-            install_debian(["python3-venv"], "Python's venv module")
-        with step(f"creating .venv with Python {version}"):
-            base = getattr(sys, "_base_executable", sys.executable)
-            run([base, "-m", "venv", "--clear", str(VENV)], "Python could not create .venv")
+    ready = folder / ".ready"
+    if not (found and found[1] == version and ready.exists() and python.exists()):
+        with step(f"creating {folder.name} with Python {version}"):
+            run([base, "-m", "venv", "--clear", str(folder)], f"Python could not create {folder.name}")
             # Dependency groups need a pip of 2025.
-            pip("install", "--upgrade", "pip>=25.1")
+            pip(python, "install", "--upgrade", "pip>=25.1")
             ready.touch()
-    stamp = VENV / f".ready-{group}"
+    stamp = folder / f".ready-{group}"
     state = fingerprint(ROOT / "pyproject.toml", configuration)
     if not stamp.exists() or stamp.read_text() != state:
-        with step(f"installing pyws and the dependency group {group!r} in .venv"):
-            pip("install", "--editable", str(ROOT), "--group", f"{ROOT / 'pyproject.toml'}:{group}")
+        with step(f"installing pyws and the dependency group {group!r} in {folder.name}"):
+            pip(python, "install", "--editable", str(ROOT), "--group", f"{ROOT / 'pyproject.toml'}:{group}")
             stamp.write_text(state)
+    return python
+
+
+def other_pythons() -> Iterator[tuple[str, str]]:
+    """Every other Python of this machine that the package supports: version and program, on the path or of pyenv."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
+    for minor in range(11, 30):
+        name = f"python3.{minor}"
+        if minor == sys.version_info.minor:
+            continue
+        for program in filter(None, [shutil.which(name), *map(str, sorted(pyenv.glob(f"3.{minor}.*/bin/{name}")))]):
+            # What lies on the path may be a stand-in that knows of no such version.
+            if subprocess.run([program, "-c", "import ensurepip"], capture_output=True).returncode == 0:
+                yield f"3.{minor}", program
+                break
 
 
 def provide_npm() -> None:
@@ -126,9 +146,9 @@ def install_debian(packages: Sequence[str], what: str) -> None:
     importlib.invalidate_caches()
 
 
-def pip(*arguments: str) -> None:
-    """Run the pip of `.venv`."""
-    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
+def pip(python: Path, *arguments: str) -> None:
+    """Run the pip of a virtual environment."""
+    command = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
     run(command, "pip could not install what is needed")
 
 

@@ -22,18 +22,24 @@ STEPS = {
     "mypy brython": ["-m", "mypy", "--platform", "brython", "pyws"],
     "pytest": ["-m", "pytest"],
 }
+# What other Pythons of the machine run: no browser knows which one drives it.
+ELSEWHERE = ["-m", "pytest", "--cells", "cpython", "-m", "not once"]
 
 
 def main() -> int:
     """Run all steps, whatever their outcome, and sum up."""
     with environment.step("bundling what pages load"):
         bundle.build()
+    steps = {name: [sys.executable, *command] for name, command in STEPS.items()}
+    for version, program in environment.other_pythons():
+        folder = environment.ROOT / f".venv-{version}"
+        steps[f"pytest {version}"] = [str(environment.provide_venv(folder, program, version, "cpython")), *ELSEWHERE]
     rows = []
-    for name, command in STEPS.items():
-        arguments = sys.argv[1:] if name == "pytest" else []
+    for name, command in steps.items():
+        arguments = sys.argv[1:] if name.startswith("pytest") else []
         print(f"--- {name}", flush=True)
         start = time.monotonic()
-        status = subprocess.run([sys.executable, *command, *arguments], cwd=environment.ROOT).returncode
+        status = subprocess.run([*command, *arguments], cwd=environment.ROOT).returncode
         rows.append((name, time.monotonic() - start, status))
     print()
     for name, seconds, status in rows:
