@@ -62,6 +62,7 @@ class Blob:
 
         https://w3c.github.io/FileAPI/#slice-method-algo
         """
+        # Deviation: BLB-07, everywhere
         for number in (start, end):
             if number is not None and not hasattr(number, "__index__"):
                 raise TypeError(f"start and end must be int, not {number.__class__.__name__}")

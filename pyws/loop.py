@@ -131,6 +131,7 @@ def report(error: BaseException) -> None:
 
     https://html.spec.whatwg.org/multipage/webappapis.html#report-the-exception
     """
+    # Deviation: HND-10, everywhere
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except Exception as another:  # raised while `error` is handled: the traceback has both

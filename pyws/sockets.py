@@ -183,6 +183,7 @@ class Connection(asyncio.Protocol):
             if not self._given_up:
                 # The program ends: https://html.spec.whatwg.org/multipage/document-lifecycle.html#unloading-documents
                 self._go_away()
+                self._deaf = True
                 await self._hang_up(LINGER)
                 self.state = CLOSED
                 raise
@@ -352,13 +353,18 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived: each message is dispatched at once, one after the other."""
-        if self.state == CONNECTING:
-            self._receive_head(data)
-        else:
-            self._heard = True
-            self._flush()
-            self._receive(data)
-            self._flush()
+        try:
+            if self.state == CONNECTING:
+                self._receive_head(data)
+            else:
+                self._heard = True
+                self._flush()
+                self._receive(data)
+                self._flush()
+        except (KeyboardInterrupt, SystemExit) as error:
+            # A listener ends the program. To uvloop it would be an error of this protocol, and the loop would go on.
+            self._deaf = True
+            self._loop.call_soon(_interrupt, error)
 
     # The opening handshake.
 
@@ -599,7 +605,8 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self._written += len(data)
         self._in_transport.append((self._written, payload))
-        self._transport.write(data)
+        if not self._transport.is_closing():  # else uvloop raises
+            self._transport.write(data)
         self._account()
 
     def _account(self) -> None:
@@ -630,6 +637,10 @@ class Connection(asyncio.Protocol):
 def _is_address(host: str) -> bool:
     """Tell whether a host of the URL standard is an IP address."""
     return ":" in host or host.replace(".", "").isdigit()
+
+
+def _interrupt(error: BaseException) -> None:
+    raise error
 
 
 def _frame(data: str | bytes) -> tuple[bytes, bytes, bytes]:

@@ -301,7 +301,7 @@ class WebSocket(EventTarget):
         the closing began nothing is sent, and `bufferedAmount` grows.
         https://websockets.spec.whatwg.org/#dom-websocket-send
         """
-        if type(data) is not str:
+        if type(data) is not str:  # Deviation: SND-05, everywhere
             if isinstance(data, str):
                 data = scalar(data)
             elif isinstance(data, Blob):
@@ -415,6 +415,7 @@ def _names(protocols: "Any") -> "list[str]":
 
 
 def _integer(value: "Any", name: str) -> int:
+    # Deviation: CLS-03, everywhere
     if not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be int, not {type(value).__name__}")
     number: int = value.__index__()

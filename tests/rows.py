@@ -33,4 +33,4 @@ def cited(function):
     """The rows that a function's decorators name."""
     for decorator in function.decorator_list:
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) in ("scenario", "pytest.mark.rows"):
-            yield from (argument.value for argument in decorator.args if isinstance(argument, ast.Constant))
+            yield from (node.value for node in ast.walk(decorator) if isinstance(node, ast.Constant))

@@ -57,9 +57,7 @@ async def events_of_the_network_carry_their_fields(stage):
 
     def describe(event):
         flags = [name for name in ("bubbles", "cancelable", "composed", "isTrusted") if getattr(event, name)]
-        details = [
-            name for name in ("data", "message", "filename", "code", "reason", "wasClean") if hasattr(event, name)
-        ]
+        details = [name for name in ("data", "message", "code", "reason", "wasClean") if hasattr(event, name)]
         stage.note(f"{type(event).__name__} {event.type}: {' '.join(flags)}; {' '.join(details)}")
         if isinstance(event, MessageEvent):
             stage.note(f"{show(event.lastEventId)} {event.source} {event.ports} {event.ports is event.ports}")
@@ -307,7 +305,7 @@ async def a_failing_hook_disturbs_nothing(stage):
 
 @scenario("HND-01", "HND-02", "HND-04", "HND-05", "TGT-03")
 async def handler_attributes_hold_what_they_are_given(stage):
-    """None at first; the very object set, if it is one; numbers and strings are None; what is not callable is silent."""
+    """None at first, then the very object set; numbers and strings are None; what is not callable is silent."""
     ws = stage.connect("hang", journal=False)
     names = ["onopen", "onmessage", "onerror", "onclose"]
     stage.note(f"{[getattr(ws, name) for name in names]}")
@@ -400,7 +398,7 @@ async def a_handler_gets_the_event_and_cancels_by_false(stage):
     for kind in ("open", "message", "error", "close"):
         ws.dispatchEvent(MessageEvent(kind))
     ws.onopen = ws.onmessage = ws.onerror = ws.onclose = lambda _: result
-    for result in (False, True, 0, "", None):  # noqa: B007 - the handler returns it
+    for result in (False, True, 0, "", None):
         canceled = [not ws.dispatchEvent(MessageEvent(kind, cancelable=True)) for kind in ("message", "error")]
         stage.note(f"{result} {canceled}")
     stage.note(f"not cancelable {ws.dispatchEvent(Event('error'))}")
@@ -549,7 +547,7 @@ async def bound_methods_are_the_same_listener_each_time(stage):
 
 @scenario("TGT-04")
 async def any_callable_listens(stage):
-    """Functions, methods, classes, builtins and objects; one that is callable is called, even if it has `handleEvent`."""
+    """Functions, classes, builtins, objects; one that is callable is called, even if it has `handleEvent`."""
     target = EventTarget()
     events = []
 
@@ -914,16 +912,14 @@ async def a_signal_ends_a_conversation(stage):
 
 @scenario("TGT-13")
 async def a_controller_aborts_once(stage):
-    """The first reason counts, an AbortError by default; steps, handler and listeners see it; later calls do nothing."""
+    """The first reason counts, by default an AbortError; handler and listeners see it; later calls do nothing."""
     controller = AbortController()
     signal = controller.signal
     stage.note(f"{controller.signal is signal} {signal.aborted} {signal.reason} {signal.onabort}")
     stage.note(f"{signal.throwIfAborted()}")
     signal.onabort = lambda event: stage.note(f"{event.type} {event.isTrusted} {event.target is signal}")
     signal.addEventListener("abort", lambda _: controller.abort("again"))
-    signal.addEventListener(
-        "abort", lambda _: stage.note(f"{signal.aborted} {signal.reason.name} {signal.reason.code}")
-    )
+    signal.addEventListener("abort", lambda _: stage.note(f"{signal.aborted} {signal.reason.name}"))
     stage.note(f"{controller.abort()}")
     controller.abort("too late")
     stage.note(f"{isinstance(signal.reason, DOMException)}")
@@ -933,7 +929,7 @@ async def a_controller_aborts_once(stage):
     stage.attempt(setattr, controller, "signal", None)
     stage.attempt(AbortSignal)
     return [
-        *["True False None None", "None", "abort True True", "True AbortError 20", "None", "True"],
+        *["True False None None", "None", "abort True True", "True AbortError", "None", "True"],
         *["raised AbortError", *["raised AttributeError"] * 3, "raised TypeError"],
     ]
 
@@ -973,7 +969,7 @@ async def a_timeout_is_a_signal(stage):
 
 @scenario("TGT-13")
 async def any_signal_follows_all(stage):
-    """All dependent signals are aborted before the first event; the source's event comes first, then theirs in order."""
+    """All that depend on one are aborted before the first event; its own event is the first, then theirs in order."""
     first, second = AbortController(), AbortController()
     either = AbortSignal.any([first.signal, second.signal])
     again = AbortSignal.any([first.signal])

@@ -242,7 +242,7 @@ async def an_answer_without_what_it_needs_fails(stage):
 async def the_answer_is_http_1_1(stage):
     """Older versions of HTTP cannot upgrade."""
     await play(stage, [[head(f"HTTP/{version} 101 Old", *UPGRADE), "close"] for version in ("1.0", "0.9")])
-    if stage.engine == "chromium":  # Deviation: opens with HTTP/1.0 and HTTP/0.9 too
+    if stage.engine == "chromium":  # Deviation: HSK-06, Chromium
         return OPENED * 2
     return FAILED * 2
 
@@ -252,9 +252,9 @@ async def interim_answers_are_skipped(stage):
     """100 and 103 may come before 101."""
     for interim in ("100 Continue", "103 Early Hints"):
         await play(stage, [[head(f"HTTP/1.1 {interim}"), *answer()]])
-    if stage.engine == "chromium":  # Deviation: 101 must come first
+    if stage.engine == "chromium":  # Deviation: HSK-07, Chromium
         return FAILED * 2
-    if stage.engine == "cpython":  # Deviation: the library takes the first answer for the only one
+    if stage.engine == "cpython":  # Deviation: HSK-07, CPython
         return FAILED * 2
     return OPENED * 2
 
@@ -270,7 +270,7 @@ async def a_sloppy_head_is_understood(stage):
         [head(SWITCHING, *UPGRADE, "no colon here"), "close"],
     ):
         await play(stage, [verbs])
-    if stage.engine == "cpython":  # Deviation: the library holds the answer to the letter of RFC 9112
+    if stage.engine == "cpython":  # Deviation: HSK-08, CPython
         return FAILED * 4
     return OPENED * 4
 
@@ -280,7 +280,7 @@ async def a_suspicious_head_fails(stage):
     """NUL in a header, or space before a colon, is not HTTP."""
     await play(stage, [answer(r"X-Nul: a\x00b")])
     await play(stage, [answer("X-Space : a")])
-    if stage.engine == "chromium":  # Deviation: takes space before a colon
+    if stage.engine == "chromium":  # Deviation: HSK-08, Chromium
         return [*FAILED, *OPENED]
     return FAILED * 2
 
@@ -304,7 +304,7 @@ async def a_long_head_is_read_up_to_a_limit(stage):
 async def a_long_line_is_read(stage):
     """100 KiB in one header."""
     await play(stage, [["padding 1 102400", "accept", "close"]])
-    if stage.engine == "cpython":  # Deviation: the library takes lines of up to 8 KiB
+    if stage.engine == "cpython":  # Deviation: HSK-10, CPython
         return FAILED
     return OPENED
 
@@ -424,9 +424,9 @@ async def an_extension_that_was_not_offered_fails(stage):
 async def an_empty_extensions_header_names_none(stage):
     """The header without a value."""
     await play(stage, [answer("Sec-WebSocket-Extensions:")])
-    if stage.engine == "chromium":  # Deviation: fails
+    if stage.engine == "chromium":  # Deviation: NEG-08, Chromium
         return FAILED
-    if stage.engine == "cpython":  # Deviation: the library fails, as Chromium does
+    if stage.engine == "cpython":  # Deviation: NEG-08, CPython
         return FAILED
     return OPENED
 

@@ -505,11 +505,11 @@ async def hosts(stage):
         ("ws://[1::2::3]/", REFUSED),
     ]
     space = [REFUSED, REFUSED]
-    if stage.engine == "chromium":  # Deviation: Chromium takes a space in a host, which the URL standard forbids
+    if stage.engine == "chromium":  # Deviation: CON-03, Chromium
         space = ["ws://a%20b/", "ws://a%20b/"]
     cases += zip(["ws://a b/", "ws://a%20b/"], space, strict=True)
     punycode = [REFUSED, REFUSED]
-    if stage.engine in ("cpython", "chromium"):  # Deviation: ada-url and Chromium take invalid punycode
+    if stage.engine in ("cpython", "chromium"):  # Deviation: CON-07, CPython and Chromium
         punycode = ["ws://xn--/", "ws://xn--a/"]
     cases += zip(["ws://xn--/", "ws://xn--a/"], punycode, strict=True)
     return await table(stage, cases)
@@ -553,7 +553,7 @@ async def ports_and_credentials(stage):
 async def paths_and_queries(stage):
     """White space and dot segments go, backslashes turn, the rest is encoded as UTF-8; an empty query stays."""
     bar = "ws://h/|?|"
-    if stage.engine == "chromium":  # Deviation: Chromium encodes "|" in a path, which the URL standard does not
+    if stage.engine == "chromium":  # Deviation: CON-11, Chromium
         bar = "ws://h/%7C?|"
     return await table(
         stage,

@@ -184,7 +184,7 @@ async def a_send_after_the_servers_close_only_counts(stage):
     ws.addEventListener("close", lambda event: ends.append(event))
     await stage.closed(ws)
     stage.note(f"close {ends[0].code} {ends[0].reason}")
-    if stage.engine != "chromium":  # Deviation: may call it clean and sent
+    if stage.engine != "chromium":  # Deviation: BUF-10, Chromium
         stage.note(f"clean {ends[0].wasClean}, left {ws.bufferedAmount}")
     stage.journal += await stage.heard(ws)
     expected = ["sent 1 4", "close 1000 bye", "clean False, left 4", "heard close 1000 'bye'"]
@@ -227,7 +227,7 @@ async def what_a_lost_connection_had_not_taken_is_kept(stage):
     await stage.closed(ws)
     ws.send("12")
     stage.note(f"grown by {ws.bufferedAmount - kept[0]}")
-    if stage.engine == "chromium":  # Deviation: no error after a reset, and what its network process took is forgotten
+    if stage.engine == "chromium":  # Deviation: BUF-09, Chromium
         return ["open 1", FAILED[1], "grown by 2"]
     stage.note(f"kept {0 < kept[0] <= 24 * MEBI}")
     return ["open 1", *FAILED, "grown by 2", "kept True"]
@@ -459,7 +459,7 @@ async def nothing_counts_after_the_servers_close(stage):
         await stage.closed(ws)
         heard = await stage.heard(ws)
         stage.journal += [row for row in heard if "pong" in row]
-    if stage.engine == "chromium":  # Deviation: whatever follows a Close breaks the protocol there
+    if stage.engine == "chromium":  # Deviation: SRV-05, Chromium
         return ["open 1", *FAILED] * 4
     return ["open 1", "close 3 clean 1000 'first'"] * 4
 
@@ -473,7 +473,7 @@ async def a_ping_after_our_close(stage):
     await stage.closed(ws)
     stage.journal += await stage.heard(ws)
     pong = []
-    if stage.engine == "cpython":  # Deviation: it is answered until the server's Close came, as RFC 6455, 5.5.2 asks
+    if stage.engine == "cpython":  # Deviation: SRV-06, CPython
         pong = ["heard pong 'late'"]
     return ["open 1", "close 3 clean 1000 ''", "heard close 1000 ''", *pong, "heard eof"]
 
@@ -508,7 +508,7 @@ async def a_reset_instead_of_the_servers_close_is_an_error(stage):
     await stage.opened(ws)
     ws.close(1000)
     await stage.closed(ws)
-    ending = FAILED if stage.engine != "chromium" else FAILED[1:]  # Deviation: no error after a reset
+    ending = FAILED if stage.engine != "chromium" else FAILED[1:]  # Deviation: ERR-05, Chromium
     return ["open 1", *ending]
 
 
@@ -536,7 +536,7 @@ async def unsent_data_goes_out_before_the_answer_to_a_close(stage):
     ws.send("go")
     ws.send(data)
     await stage.closed(ws)
-    if stage.engine == "chromium":  # Deviation: drops what waits, and not always calls that unclean
+    if stage.engine == "chromium":  # Deviation: ERR-09, Chromium
         return ["close 1001 away"]
     stage.note(f"clean {ends[0]}, left {ws.bufferedAmount}")
     stage.journal += await stage.heard(ws)
@@ -594,7 +594,7 @@ async def the_servers_unassigned_codes(stage):
     codes = (0, 999, 1004, 1016, 2999, 5000, 65535)
     for code in codes:
         await stage.closed(stage.connect("accept", f"close {code} odd"))
-    if stage.engine in ("cpython", "webkit"):  # Deviation: a code that must not be used fails the connection
+    if stage.engine in ("cpython", "webkit"):  # Deviation: ERR-14, CPython
         return ["open 1", *FAILED] * len(codes)
     return [row for code in codes for row in ("open 1", f"close 3 clean {code} 'odd'")]
 
@@ -632,7 +632,7 @@ async def a_good_message_precedes_the_failure(stage):
         await stage.closed(stage.connect("hold", "accept", "text good", f"raw {digits}", "text never", "release"))
         message = ["message 1 'good'"]
         if stage.engine == "chromium" and digits in frames[-3:]:
-            message = []  # Deviation: what cannot be a frame's head takes the good frames of the same read with it
+            message = []  # Deviation: FRM-16, Chromium
         expected += ["open 1", *message, *FAILED]
     return expected
 
@@ -717,7 +717,7 @@ async def an_enormous_length_is_waited_for(stage):
             stage.note(f"meanwhile {ws.readyState}")
             ws.send("still here")
         await stage.closed(ws)
-    if stage.engine == "chromium":  # Deviation: gives up at once, without an error
+    if stage.engine == "chromium":  # Deviation: FRM-11, Chromium
         return ["open 1", FAILED[1]] * 2
     if stage.engine == "firefox":  # gives up at once
         return ["open 1", *FAILED] * 2

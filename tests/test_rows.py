@@ -1,5 +1,8 @@
 """The coverage of the specification: no row without a proof, no proof of a row that is not there."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from rows import ROWS, UNPROVED, proofs
@@ -21,3 +24,17 @@ def test_every_scenario_proves_something():
     from stage import SCENARIOS
 
     assert [name for name, scenario in SCENARIOS.items() if not scenario.ids] == []
+
+
+def test_every_deviation_is_in_the_readme():
+    """A departure from a row is a comment where it is made and a line of the README's table, and nothing else is."""
+    root = Path(__file__).parent.parent
+    sources = [*root.glob("pyws/*.py"), *root.glob("tests/scenarios*.py")]
+    pattern = re.compile(r"# Deviation: (\S+), (.+)$", re.M)
+    texts = [path.read_text() for path in sources]
+    made = {match for text in texts for match in pattern.findall(text)}
+    table = root.joinpath("README.md").read_text().partition("## Deviations")[2]
+    told = {(row, where) for where, row in re.findall(r"^\|.* \| ([^|]+) \| (\w+-\d+) \|$", table, re.M)}
+    assert made == told
+    assert {row for row, _ in made} <= set(ROWS)
+    assert sum(text.count("Deviation:") for text in texts) == sum(len(pattern.findall(text)) for text in texts)
