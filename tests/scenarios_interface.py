@@ -10,6 +10,7 @@ from pyws import (
     Event,
     EventTarget,
     MessageEvent,
+    UserAgent,
     WebSocket,
 )
 
@@ -1210,3 +1211,14 @@ async def blobs_never_change(stage):
     ws.close()
     await stage.closed(ws)
     return ["open 1", "message 1 b'before'", "message 1 b'before'", "before before", "close 3 clean 1005 ''"]
+
+
+@scenario("PYQ-22", "CKE-09")
+async def in_a_page_the_browser_is_the_user_agent(stage):
+    """The settings of a user agent are CPython's; in a page asking for them says who decides there."""
+    stage.attempt(lambda: UserAgent(origin="https://example.org"))
+    try:
+        UserAgent(headers={"Authorization": "x"})
+    except DOMException as error:
+        stage.note(f"{error.code} {'browser' in error.message}")
+    return [] if stage.engine == "cpython" else ["raised NotSupportedError", "9 True"]

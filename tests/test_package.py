@@ -97,7 +97,7 @@ def test_arrows_point_down():
 
 
 def test_public_names():
-    """`__all__` is the standard's names, each documented, and `from pyws import *` gives just those."""
+    """`__all__` is the standard's names and UserAgent, each documented, and `from pyws import *` gives just those."""
     assert sorted(pyws.__all__) == [
         "AbortController",
         "AbortSignal",
@@ -107,6 +107,7 @@ def test_public_names():
         "Event",
         "EventTarget",
         "MessageEvent",
+        "UserAgent",
         "WebSocket",
     ]
     for name in pyws.__all__:
