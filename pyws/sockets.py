@@ -183,7 +183,6 @@ class Connection(asyncio.Protocol):
             if not self._given_up:
                 # The program ends: https://html.spec.whatwg.org/multipage/document-lifecycle.html#unloading-documents
                 self._go_away()
-                self._deaf = True
                 await self._hang_up(LINGER)
                 self.state = CLOSED
                 raise
@@ -363,7 +362,6 @@ class Connection(asyncio.Protocol):
                 self._flush()
         except (KeyboardInterrupt, SystemExit) as error:
             # A listener ends the program. To uvloop it would be an error of this protocol, and the loop would go on.
-            self._deaf = True
             self._loop.call_soon(_interrupt, error)
 
     # The opening handshake.

@@ -6,15 +6,17 @@ And in pages, what is left of a socket once it is closed.
 import asyncio
 import gc
 import itertools
+import ssl
 import threading
 import time
 import weakref
 
 import pytest
 import pyws.sockets
-from pyws import DOMException, EventTarget, WebSocket
+from pyws import DOMException, EventTarget, UserAgent, WebSocket
 
 from cells import CELLS
+from peer import Peer
 
 KINDS = ("open", "message", "error", "close")
 LOOPS = [cell for cell in CELLS if cell.id.startswith("cpython")]
@@ -341,15 +343,38 @@ def test_interrupts_in_a_listener_end_the_program(runner, address, capfd, error,
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.rows("EVT-19", "BYE-02")
+def test_what_was_sent_before_an_interrupt_is_sent(runner, address):
+    """A listener that ends the program has not said in vain what it said before; it is not called again."""
+    journal = []
+
+    async def main():
+        ws = WebSocket(address("hold", "accept", "text one", "text two", "release"))
+
+        def answer(event):
+            journal.append(event.type)
+            ws.send("last words")
+            raise SystemExit
+
+        ws.onmessage = answer
+        await asyncio.sleep(5)
+
+    with pytest.raises(SystemExit):
+        runner.run(main())
+    leave(runner)
+    assert (journal, address.heard()) == (["message"], ["text 'last words'", "close 1001 ''"])
+
+
 # The program ends
 
 
-def played(runner, url, act, pause=0):
+def played(runner, url, act, pause=0, tls=None):
     """Run a program that opens `url`, does `await act(ws)` and ends; the events that came after that."""
     journal = []
 
     async def main():
-        ws = WebSocket(url)
+        with UserAgent(tls=tls):
+            ws = WebSocket(url)
         for kind in KINDS:
             ws.addEventListener(kind, lambda event: journal.append(event.type))
         await act(ws)
@@ -405,6 +430,32 @@ def test_close_at_any_moment_of_connecting(runner, address, rounds):
         for _ in range(rounds):
             await asyncio.sleep(0)
         ws.close()
+        async with asyncio.timeout(5):
+            await ended.wait()
+        return journal
+
+    assert runner.run(main()) == ["error", "close"]
+
+
+@pytest.mark.rows("ERR-02", "CKE-07")
+def test_a_server_that_vanishes_after_its_challenge_is_a_refusal(runner):
+    """It asks for credentials and listens no more: the second attempt fails as a first one would."""
+
+    async def main():
+        journal, ended = [], asyncio.Event()
+
+        async def challenge(reader, writer):
+            server.close()
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(challenge, "127.0.0.1", 0)
+        ws = WebSocket(f"ws://user:word@127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        for kind in KINDS:
+            ws.addEventListener(kind, lambda event: journal.append(event.type))
+        ws.addEventListener("close", lambda event: ended.set())
         async with asyncio.timeout(5):
             await ended.wait()
         return journal
@@ -472,16 +523,33 @@ def test_what_arrives_when_the_program_ends_is_not_dispatched(runner, address, f
     assert played(runner, address(*verbs), is_open, pause=0.1) == []
 
 
+@pytest.mark.rows("BYE-04")
+def test_nothing_is_dispatched_while_tls_says_goodbye(runner, monkeypatch):
+    """TLS still reads while it waits for what it wrote to be taken."""
+    monkeypatch.setattr(pyws.sockets, "LINGER", 0.3)
+
+    async def act(ws):
+        await is_open(ws)
+        ws.send(bytes(1 << 25))
+
+    with Peer(tls=True) as secure:
+        context = ssl.create_default_context()
+        secure.authority.configure_trust(context)
+        url = f"{secure.origin}/tls?do=accept&do=wait%200.1&do=text%20late&do=stall"
+        assert played(runner, url, act, tls=context) == []
+
+
 @pytest.mark.rows("BYE-03")
 @pytest.mark.parametrize("last", ["close 1000", "raw 8300", "fin", "reset"])
-def test_leaving_when_the_connection_has_just_ended(runner, address, last):
+@pytest.mark.parametrize("first", ["text late", "ping"])
+def test_leaving_when_the_connection_has_just_ended(runner, address, first, last):
     """The end waits in the system's buffer while the last round of the loop begins: no complaint."""
 
     async def act(ws):
         await is_open(ws)
         time.sleep(0.1)
 
-    played(runner, address("accept", "wait 0.05", last), act)
+    played(runner, address("accept", "wait 0.05", first, last), act)
 
 
 @pytest.mark.rows("BYE-02")
@@ -501,11 +569,10 @@ def test_a_peer_that_does_not_read_cannot_hold_the_program(runner, address, monk
 # Pages
 
 
+@pytest.mark.cells("chromium")  # only its garbage collector can be asked to run
 @pytest.mark.rows("GCO-06", "PYQ-23")
 def test_closed_sockets_are_garbage_in_a_page(cell, peer):
     """After 200 sockets the browser's collector finds none: no handler, proxy or Python object holds on to them."""
-    if not cell.id.endswith("chromium"):
-        pytest.skip("only Chromium's garbage collector can be asked to run")
     cell.evaluate(
         """
         globalThis.witnessed = [];
