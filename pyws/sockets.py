@@ -14,23 +14,20 @@ import os
 import re
 import sys
 import weakref
-import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import unquote_to_bytes
 
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
-from websockets.exceptions import PayloadTooBig, ProtocolError
-from websockets.extensions import Extension
-from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
-from websockets.typing import ExtensionParameter, Origin, Subprotocol
+from websockets.typing import Origin, Subprotocol
 from websockets.uri import WebSocketURI
 
+from .deflate import DeflateFactory
 from .dom import DOMException, scalar
 from .url import BAD_PORTS, parse
 from .useragent import UserAgent
@@ -235,7 +232,7 @@ class Connection(asyncio.Protocol):
         self._core = ClientProtocol(
             WebSocketURI(address.secure, address.host, address.port, "", ""),
             origin=None if agent.origin is None else Origin(agent.origin),
-            extensions=[_DeflateFactory(compress_settings={"memLevel": 5})] if agent.compression else None,
+            extensions=[DeflateFactory(compress_settings={"memLevel": 5})] if agent.compression else None,
             subprotocols=[Subprotocol(name) for name in self._protocols] or None,
             max_size=agent.max_size,
             logger=logger,
@@ -679,57 +676,6 @@ def _basic(username: str, password: str) -> str:
     """Return the value of Authorization for a URL's credentials (RFC 7617)."""
     pair = unquote_to_bytes(username) + b":" + unquote_to_bytes(password)
     return "Basic " + base64.b64encode(pair).decode()
-
-
-class _DeflateFactory(ClientPerMessageDeflateFactory):
-    """The library's permessage-deflate, with two cases of RFC 7692 that it does without."""
-
-    def process_response_params(
-        self, params: Sequence[ExtensionParameter], accepted_extensions: Sequence[Extension]
-    ) -> PerMessageDeflate:
-        # zlib cannot compress with a window of 8 bits, but nobody has to compress.
-        smallest = ("client_max_window_bits", "8")
-        replaced = [("client_max_window_bits", "9") if pair == smallest else pair for pair in params]
-        agreed = super().process_response_params(replaced, accepted_extensions)
-        extension = _Deflate(
-            False,  # What refers to no context can be inflated with one.
-            agreed.local_no_context_takeover,
-            agreed.remote_max_window_bits,
-            agreed.local_max_window_bits,
-            agreed.compress_settings,
-        )
-        extension.compresses = smallest not in params
-        return extension
-
-
-class _Deflate(PerMessageDeflate):
-    compresses = True
-
-    def encode(self, frame: Frame) -> Frame:
-        return super().encode(frame) if self.compresses else frame
-
-    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
-        frame = super().decode(frame, max_size=max_size)
-        if self.decoder.eof:
-            # RFC 7692, 7.2.3.4: a block with BFINAL ends what zlib calls a stream, and another may follow.
-            frame.data = b"".join([frame.data, *self._further_streams(len(frame.data), max_size)])
-        return frame
-
-    def _further_streams(self, size: int, max_size: int | None) -> Iterator[bytes]:
-        rest, position = memoryview(self.decoder.unused_data), 0
-        while self.decoder.eof:
-            self.decoder = zlib.decompressobj(wbits=-self.remote_max_window_bits)
-            while position < len(rest) and not self.decoder.eof:
-                chunk = rest[position : position + 1024]  # zlib copies what follows the stream
-                try:
-                    data = self.decoder.decompress(chunk)
-                except zlib.error as error:
-                    raise ProtocolError("decompression failed") from error
-                position += len(chunk) - len(self.decoder.unused_data)
-                size += len(data)
-                if max_size is not None and size > max_size:
-                    raise PayloadTooBig(size, max_size)
-                yield data
 
 
 _utf8 = codecs.getincrementaldecoder("utf-8")

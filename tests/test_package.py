@@ -21,7 +21,7 @@ HOUSE = [
     {"websocketstream"},
     {"websocket"},
     {"native", "sockets"},
-    {"useragent"},
+    {"useragent", "deflate"},
     {"url"},
     {"blob"},
     {"dom"},
