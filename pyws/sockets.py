@@ -515,7 +515,7 @@ class Connection(asyncio.Protocol):
     def _check_life(self) -> None:
         if self._heard and self._agent.ping_interval is not None:
             self._life = self._loop.call_later(self._agent.ping_interval, self._ask_for_life)
-        elif not self._deaf:
+        elif self.state == OPEN and not self._deaf:
             self._fail(1011, f"the server gave no sign of life within {self._agent.ping_timeout:g} seconds")
 
     def _overflow(self) -> None:

@@ -246,6 +246,22 @@ def test_pings_are_sent_only_when_asked_for(peer):
     assert "ping ''" not in heard
 
 
+def test_pings_do_not_judge_the_closing_handshake(peer):
+    """Once our Close is out, its own time-out decides, and without an error."""
+
+    async def conversation():
+        stage = Stage(peer.origin, f"agent-{next(keys)}", "cpython")
+        with UserAgent(ping_interval=0.02, ping_timeout=0.1, closing_timeout=0.3):
+            ws = stage.connect("accept", "stall")
+        await stage.opened(ws)
+        await stage.sleep(0.05)
+        ws.close()
+        await stage.closed(ws)
+        return stage.journal
+
+    assert asyncio.run(conversation()) == ["open 1", "close 3 unclean 1006 ''"]
+
+
 @pytest.mark.rows("CON-14")
 def test_mixed_content_is_refused_at_the_call(peer):
     """With a secure origin or base URL an insecure URL raises, unless it leads to this machine."""
