@@ -235,7 +235,7 @@ def test_pings_are_sent_only_when_asked_for(peer):
         if ws.readyState == 1:
             ws.close()
         await stage.closed(ws)
-        return stage.journal, peer.heard(stage._keys[id(ws)])
+        return stage.journal, list(peer.records[stage._keys[id(ws)]].frames)
 
     lively = UserAgent(ping_interval=0.05, ping_timeout=0.1)
     journal, heard = asyncio.run(conversation(lively, "accept", "read", "read", "stall"))
