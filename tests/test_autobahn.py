@@ -11,8 +11,8 @@ import os
 from fnmatch import fnmatch
 
 import kosoku
-import pyws.sockets
 import pytest
+import pyws.sockets
 from pyws import WebSocket
 
 PATIENCE = 120  # seconds for one case

@@ -1,0 +1,316 @@
+"""Servers that say anything, in any pieces, and stop at any moment: the laws of `conversation.py` hold.
+
+`tools/fuzz.py` is the same at length.
+"""
+
+import asyncio
+import contextlib
+import random
+import socket
+import struct
+import tracemalloc
+import zlib
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyws import UserAgent, WebSocket
+from pyws.sockets import Connection
+
+from conversation import (
+    AGENTS,
+    BODIES,
+    CORPUS,
+    DEFLATE,
+    ENDS,
+    KEY,
+    MANNERS,
+    NORMAL,
+    Conversation,
+    ViolationError,
+    deflated,
+    frame,
+    head,
+    mutated,
+    theatre,
+)
+
+MUTATED = 12_000  # conversations, about 15 seconds
+
+SETTINGS = settings(deadline=None, max_examples=600, suppress_health_check=list(HealthCheck))
+
+tokens = st.text(st.sampled_from('abcXYZ-_,;="\\ \t\0:/é'), max_size=12)
+statuses = st.one_of(
+    st.just("HTTP/1.1 101 Switching Protocols"),
+    st.builds(
+        "{} {} {}".format, st.sampled_from(["HTTP/1.1", "HTTP/1.0", "http/1.1", "ICY"]), st.integers(-1, 999), tokens
+    ),
+    tokens,
+)
+extensions = st.lists(
+    st.sampled_from(
+        [
+            "permessage-deflate",
+            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate; server_max_window_bits=8; server_no_context_takeover",
+            "permessage-deflate; client_max_window_bits=7",
+            "permessage-deflate; x=1",
+            "x-other",
+        ]
+    ),
+    min_size=1,
+    max_size=2,
+).map(", ".join)
+lines = st.one_of(
+    extensions.map("Sec-WebSocket-Extensions: {}".format),
+    st.sampled_from(["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: other", "Content-Length: 3"]),
+    st.sampled_from(["Transfer-Encoding: chunked", "Upgrade: h2c, websocket", "Connection: close", "Set-Cookie: a=1"]),
+    st.builds("{}{}{}".format, tokens, st.sampled_from([": ", ":", "", "\r\n ", "\n"]), tokens),
+)
+heads = st.builds(
+    lambda status, upgrade, more: head(*more, status=status, upgrade=upgrade),
+    statuses,
+    st.booleans(),
+    st.lists(lines, max_size=5),
+)
+
+payloads = st.one_of(
+    st.binary(max_size=20),
+    st.text(max_size=10).map(str.encode),
+    st.sampled_from([bytes(125), bytes(126), bytes(1000), bytes(1001), bytes(65535), bytes(65536)]),
+)
+squeezed = st.one_of(
+    st.builds(
+        deflated,
+        payloads | st.just(bytes(100_000)),
+        st.integers(0, 9),
+        st.sampled_from([zlib.Z_SYNC_FLUSH, zlib.Z_FULL_FLUSH, zlib.Z_FINISH, zlib.Z_NO_FLUSH]),
+    ),
+    st.binary(max_size=30),
+)
+closes = st.builds(
+    lambda code, reason: struct.pack("!H", code) + reason, st.integers(0, 65535), st.binary(max_size=124)
+)
+right = st.one_of(
+    st.builds(frame, st.sampled_from([0x81, 0x82, 0x89, 0x8A, 0x01, 0x02, 0x00, 0x80]), payloads),
+    st.builds(frame, st.sampled_from([0xC1, 0xC2, 0x41, 0x42, 0x00, 0x80]), squeezed),
+    st.builds(frame, st.just(0x88), closes | st.binary(max_size=2)),
+)
+wrong = st.builds(
+    frame,
+    st.integers(0, 255),
+    payloads | squeezed | closes,
+    st.sampled_from([None, None, 7, 16, 64]),
+    st.sampled_from([None, None, None, b"mask"]),
+)
+bodies = st.lists(st.one_of(right, right, right, wrong, st.binary(max_size=20)), max_size=8).map(b"".join)
+
+
+def conversations(streams):
+    """Any circumstances around what the server says."""
+    return st.builds(
+        Conversation,
+        streams,
+        st.lists(st.integers(1, 70), max_size=4).map(tuple),
+        st.sampled_from(ENDS),
+        st.sampled_from(sorted(set(MANNERS))),
+        st.integers(0, len(AGENTS) - 1),
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from([False, False, True]),
+    )
+
+
+@pytest.fixture(scope="module")
+def stage():
+    with theatre() as stage:
+        yield stage
+
+
+@SETTINGS
+@given(conversations(st.builds(lambda head, body: head + body, heads, bodies)))
+def test_any_answer_to_the_handshake(stage, conversation):
+    stage.play(conversation)
+
+
+@SETTINGS
+@given(conversations(bodies.map((head() + b"%b").__mod__)))
+def test_any_frames(stage, conversation):
+    stage.play(conversation)
+
+
+@SETTINGS
+@given(conversations(bodies.map((head(DEFLATE) + b"%b").__mod__)))
+def test_any_frames_compressed(stage, conversation):
+    stage.play(conversation)
+
+
+def test_accidents_in_valid_conversations(stage):
+    """The same ones each time: what is new is for the tool."""
+    accidents = random.Random(4)
+    for _ in range(MUTATED):
+        stage.play(mutated(accidents))
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("body", BODIES[:4] + BODIES[5:7], ids=range(6))
+def test_an_end_after_each_byte(stage, body, end):
+    """The messages that were whole arrive, in whatever pieces; `close` follows at once, or in time."""
+    stream = head(DEFLATE) + body
+    whole = [event.data for event in stage.play(Conversation(stream)) if event.type == "message"]
+    for stop in range(0, len(stream), 1 if len(stream) < 700 else 7):
+        for sizes in ((), (1,)):
+            events = stage.play(Conversation(stream[:stop], sizes, end))
+            messages = [event.data for event in events if event.type == "message"]
+            assert messages == whole[: len(messages)]
+            assert (events[-1].code, events[-1].wasClean) == (1006, False)
+
+
+@pytest.mark.parametrize("limit", [1000, None])
+def test_a_deflate_bomb(stage, limit):
+    """With a limit it costs what the limit says, whatever it would have become; in one frame, and in many."""
+    size = 100 << 20
+    bomb = deflated(bytes(size), 9)
+    agent = next(index for index, agent in enumerate(AGENTS) if agent.max_size == limit)
+    parts = [bomb[start : start + 500] for start in range(0, len(bomb), 500)]
+    many = frame(0x42, parts[0]) + b"".join([frame(0, part) for part in parts[1:]]) + frame(0x80)
+    for body in (frame(0xC2, bomb), many):
+        conversation = Conversation(head(DEFLATE) + body + NORMAL, (1000,), agent=agent)
+        tracemalloc.start()
+        events = stage.play(conversation)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        if limit is None:
+            assert [len(event.data) for event in events if event.type == "message"] == [size]
+        else:
+            assert [event.type for event in events] == ["open", "error", "close"]
+            assert peak < 2 << 20
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"HTTP/1.1 101 " + b"x" * 10_000_000,
+        b"HTTP/1.1 101 Yes\r\n" + b"a: b\r\n" * 1_000_000,
+        head("Content-Length: 10000000", status="HTTP/1.1 200 OK", upgrade=False) + b"\r\n\r\n" * 2_500_000,
+    ],
+    ids=["line", "headers", "body"],
+)
+def test_an_answer_without_end(stage, stream):
+    """It is refused after a bounded part of it."""
+    tracemalloc.start()
+    events = stage.play(Conversation(stream, (4096,)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [event.type for event in events] == ["error", "close"]
+    assert peak < 4 << 20
+
+
+@pytest.mark.parametrize(
+    ("broken", "stream"),
+    [("_set_timer", head()), ("_receive_fragment", CORPUS[2]), ("_read_answer", head()), ("_fail_opening", b"x")],
+)
+def test_the_harness_notices(monkeypatch, broken, stream):
+    """Laws that nothing can break prove nothing."""
+    monkeypatch.setattr(Connection, broken, lambda *_: 1 / 0)
+    with theatre() as stage, pytest.raises(ViolationError):
+        for end in ENDS:
+            stage.play(Conversation(stream, end=end))
+
+
+# The same with real sockets.
+
+SAID = b"".join([head(), frame(0x81, b"one"), frame(0x89, b"?"), frame(0x02, b"t"), frame(0x80, b"wo"), NORMAL])
+
+
+class Cutter:
+    """A server on a real socket that cuts the line after it has said `said` bytes, and heard `heard` if not None."""
+
+    def __init__(self, reset):
+        self._reset = reset
+        self.said = len(SAID)
+        self.heard = None
+        self.request = 0  # bytes of the client's request
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._converse, "127.0.0.1", 0)
+        self.url = f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _converse(self, reader, writer):
+        with contextlib.suppress(EOFError, ConnectionError):
+            if self.heard is not None and self.heard < self.request:
+                await reader.readexactly(self.heard)
+            else:
+                self.request = len(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(SAID[: self.said])
+                if self.heard is not None:
+                    await reader.readexactly(self.heard - self.request)
+            if self._reset:
+                linger = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                writer.transport.abort()
+            else:
+                writer.write_eof()
+                await reader.read()
+        writer.close()
+
+
+async def converse(url):
+    """Open a socket that answers each message: its messages, and its other events in one line."""
+    over = asyncio.Event()
+    messages, kinds = [], []
+
+    def note(event):
+        kinds.append(event.type)
+        if event.type == "close":
+            kinds.append(str(event.code))
+            over.set()
+
+    def answer(event):
+        messages.append(event.data)
+        ws.send(event.data)
+
+    with UserAgent(proxy=""):
+        ws = WebSocket(url)
+    ws.binaryType = "arraybuffer"
+    ws.onopen = ws.onerror = ws.onclose = note
+    ws.onmessage = answer
+    async with asyncio.timeout(20):
+        await over.wait()
+    await asyncio.sleep(0.001)
+    return messages, " ".join(kinds)
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["fin", "rst"])
+def test_a_cut_after_each_byte(monkeypatch, reset):
+    """Both directions: exactly one close each time; with FIN, everything that was whole before it."""
+    monkeypatch.setattr("websockets.client.generate_key", lambda: KEY)
+    first, second = len(head() + frame(0x81, b"one")), len(SAID) - len(NORMAL)
+    answers = 9 + 7 + 11  # one echo, Pong, Close: what is sent when a Close has arrived stays here
+
+    async def program():
+        async with Cutter(reset) as cutter:
+            for said in range(len(SAID)):
+                cutter.said = said
+                messages, kinds = await converse(cutter.url)
+                expected = ["one", b"two"][: (said >= first) + (said >= second)]
+                assert messages == expected or (reset and messages == expected[: len(messages)])
+                assert kinds in ("open error close 1006", "open close 1006", "error close 1006")
+                assert kinds.startswith("open" if said >= len(head()) else "error") or reset
+            cutter.said = len(SAID)
+            for heard in range(cutter.request + answers + 1):
+                cutter.heard = heard
+                messages, kinds = await converse(cutter.url)
+                if reset:
+                    assert kinds in ("open close 1000", "open error close 1006", "error close 1006")
+                elif heard < cutter.request:
+                    assert (messages, kinds) == ([], "error close 1006")
+                else:
+                    assert (messages, kinds) == (["one", b"two"], "open close 1000")
+
+    asyncio.run(program())
