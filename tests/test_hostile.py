@@ -187,6 +187,24 @@ def test_a_deflate_bomb(stage, limit):
             assert peak < 2 << 20
 
 
+def test_a_final_deflate_block(stage):
+    """A message may end its DEFLATE stream, the next begins another; what goes on behind the end is no message."""
+    last = deflated(b"first", flush=zlib.Z_FINISH)
+    for parts in (
+        [last + b"\0"],
+        [last, b"\0"],
+        [last[:3], last[3:] + b"\0"],
+        [deflated(bytes(5000), 0, zlib.Z_FINISH)],
+    ):
+        fragments = [frame(0x80 * (part is parts[-1]) | (0x41 if part is parts[0] else 0), part) for part in parts]
+        stream = head(DEFLATE) + b"".join(fragments) + frame(0xC1, deflated(b"second")) + NORMAL
+        events = stage.play(Conversation(stream))
+        assert [event.type for event in events] == ["open", "message", "message", "close"]
+        assert events[2].data == "second"
+    events = stage.play(Conversation(head(DEFLATE) + frame(0xC1, last + deflated(b"more")) + NORMAL))
+    assert [event.type for event in events] == ["open", "error", "close"]
+
+
 @pytest.mark.parametrize(
     "stream",
     [
