@@ -254,6 +254,7 @@ class Theatre:
     def play(self, conversation):
         """Play it, hold it against the laws, return its events; raise ViolationError with the conversation in it."""
         loop = self._loop
+        loop.now = 0.0  # a large number would have no room for the small steps of timers
         loop.rounds = 0
         loop.conversation = conversation
         loop.transport = None
