@@ -1,0 +1,145 @@
+"""Hold a million hostile conversations, offline: mutated ones on all cores, then ones that seek new branches.
+
+python3 tools/fuzz.py [--runs N] [--seconds N] [--seed N]
+
+`--runs` mutated conversations, then `--seconds` of coverage-guided fuzzing with atheris; 0 leaves one out. A
+conversation that breaks a law of tests/conversation.py is printed, fit to be pasted into a test, and ends the run.
+"""
+
+import argparse
+import multiprocessing
+import os
+import random
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import environment
+
+if __name__ == "__main__":
+    environment.enter("test")
+
+sys.path[:0] = [str(environment.ROOT), str(environment.ROOT / "tests")]
+
+if TYPE_CHECKING:
+    atheris: Any
+    conversation: Any
+elif "--guided" in sys.argv:
+    import atheris
+
+    # Everything that reads what a server says is watched; asyncio is not under test.
+    with atheris.instrument_imports(include=["pyws.sockets", "pyws.deflate", "pyws.url", "websockets"]):
+        import conversation
+else:
+    import conversation
+
+BATCH = 2000  # conversations between two signs of life
+LONGEST = 5000  # bytes of an input of atheris
+
+
+def play_batch(seed: int) -> tuple[Counter[str], str | None]:
+    """Play a batch in a worker: how many opened, how each ended, and what broke a law if anything did."""
+    accidents = random.Random(seed)
+    figures: Counter[str] = Counter()
+    with conversation.theatre() as stage:
+        for _ in range(BATCH):
+            try:
+                events = stage.play(conversation.mutated(accidents))
+            except conversation.ViolationError as error:
+                return figures, str(error)
+            figures["opened"] += events[0].type == "open"
+            figures["messages"] += sum(event.type == "message" for event in events)
+            figures["clean"] += events[-1].wasClean
+            figures["conversations"] += 1
+    return figures, None
+
+
+def mutate(runs: int, seed: int) -> None:
+    """Play mutated conversations on all cores."""
+    cores = os.cpu_count() or 1
+    print(f"{runs:,} mutated conversations, {cores} processes, --seed {seed}", flush=True)
+    figures: Counter[str] = Counter()
+    start = shown = time.monotonic()
+    batches = range(-(-runs // BATCH))
+    with multiprocessing.get_context("spawn").Pool(cores) as pool:
+        for batch, violation in pool.imap_unordered(play_batch, (seed * 1_000_003 + number for number in batches)):
+            figures += batch
+            if violation:
+                raise environment.CommandError(f"A law is broken: {violation}")
+            now = time.monotonic()
+            if now - shown > 10 or figures["conversations"] >= runs:
+                shown = now
+                report(figures, now - start)
+
+
+def report(figures: Counter[str], seconds: float) -> None:
+    """Print one line of figures."""
+    number = figures["conversations"]
+    print(
+        f"{number:>10,} conversations {seconds:7.0f} s {number / seconds:7.0f} /s   {figures['opened'] / number:4.0%} "
+        f"opened, {figures['clean'] / number:4.0%} closed cleanly, {figures['messages']:,} messages",
+        flush=True,
+    )
+
+
+def guide(seconds: int) -> None:
+    """Run atheris, which ends its process itself, in one of its own."""
+    if sys.platform != "linux":
+        raise environment.CommandError("atheris, which seeks new branches, is for Linux: use --seconds 0 here.")
+    print(f"coverage-guided, {seconds} s", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = Path(folder, "corpus")
+        corpus.mkdir()
+        for number, stream in enumerate(conversation.CORPUS):
+            (corpus / str(number)).write_bytes(bytes([1, 0, 0, 0, 0]) + stream[:LONGEST])
+        words = ["".join([f"\\x{byte:02x}" for byte in token]) for token in set(conversation.TOKENS)]
+        Path(folder, "tokens").write_text("".join([f'"{word}"\n' for word in words if len(word) < 240]))
+        command = [sys.executable, __file__, "--guided", folder, "--seconds", str(seconds)]
+        if subprocess.run(command, cwd=environment.ROOT).returncode:
+            raise environment.CommandError("The coverage-guided run found what is printed above.")
+
+
+def guided(folder: str, seconds: int) -> None:
+    """Be that process: each input is a conversation."""
+    options = {
+        "max_total_time": seconds,
+        "dict": f"{folder}/tokens",
+        "artifact_prefix": f"{folder}/",
+        "max_len": LONGEST,
+        "timeout": 20,
+        "rss_limit_mb": 2000,
+        "print_final_stats": 1,
+    }
+    with conversation.theatre() as stage:
+        arguments = [f"-{name}={value}" for name, value in options.items()]
+        atheris.Setup(
+            [sys.argv[0], *arguments, f"{folder}/corpus"],
+            lambda data: stage.play(conversation.Conversation.read(data)) and None,
+        )
+        atheris.Fuzz()
+
+
+def main() -> None:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=1_000_000, help="mutated conversations (default: a million)")
+    parser.add_argument("--seconds", type=int, default=60, help="of coverage-guided fuzzing (default: 60)")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32), help="of the mutations, to repeat them")
+    parser.add_argument("--guided", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.guided:
+        guided(options.guided, options.seconds)
+    if options.runs:
+        mutate(options.runs, options.seed)
+    if options.seconds:
+        guide(options.seconds)
+    print("Every law was kept.")
+
+
+if __name__ == "__main__":
+    main()
