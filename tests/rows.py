@@ -1,5 +1,7 @@
 """The rows of the specification, and where each is proved: by scenarios, in every runtime, or by tests on CPython.
 
+    python3 tests/rows.py     prints the table
+
 A scenario names its rows in `@scenario(...)`, a test in `@pytest.mark.rows(...)`. A row that nothing here can prove
 stands in `UNPROVED` with the reason.
 """
@@ -34,3 +36,18 @@ def cited(function):
     for decorator in function.decorator_list:
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) in ("scenario", "pytest.mark.rows"):
             yield from (node.value for node in ast.walk(decorator) if isinstance(node, ast.Constant))
+
+
+def table():
+    """Every row, what it demands, and its proofs or the reason why there are none, as lines of text."""
+    found = proofs()
+    for row, demand in ROWS.items():
+        yield f"{row}  {demand}"
+        yield from (
+            f"        {place}" for place in found[row] or [f"not proved: {UNPROVED.get(row, 'nobody knows why')}"]
+        )
+    yield f"\n{len(ROWS)} rows, {sum(map(bool, found.values()))} proved, {len(UNPROVED)} with a reason why not."
+
+
+if __name__ == "__main__":
+    print(*table(), sep="\n")
