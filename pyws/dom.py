@@ -341,12 +341,12 @@ class Listener:
         if mine is callback:
             return True
         owner = getattr(mine, "__self__", None)
-        return (
-            owner is not None
-            and owner is getattr(callback, "__self__", None)
-            and hasattr(mine, "__func__")
-            and mine.__func__ is getattr(callback, "__func__", None)
-        )
+        if owner is None or owner is not getattr(callback, "__self__", None):
+            return False
+        function = getattr(mine, "__func__", None)
+        if function is None:  # a method of a builtin type
+            return bool(mine == callback)
+        return function is getattr(callback, "__func__", None)
 
     def call(self, event: Event) -> None:
         """Call the callback, as "inner invoke" and "the event handler processing algorithm" have it."""

@@ -6,7 +6,7 @@ import enum
 import socket
 
 import pytest
-from pyws import Blob, CloseEvent, DOMException, WebSocket
+from pyws import Blob, CloseEvent, DOMException, Event, EventTarget, WebSocket
 from pyws.url import BAD_PORTS, parse
 
 
@@ -140,3 +140,17 @@ def test_a_base_makes_relative_urls(url, expected):
     if not url.startswith(("http:", "https:", "ws:", "//")):
         with pytest.raises(DOMException, match="SyntaxError"):
             parse(url)
+
+
+@pytest.mark.rows("PYQ-9", "TGT-02")
+def test_methods_of_builtin_types_are_the_same_at_every_access():
+    """`events.append` is added once and can be removed; that of an equal list is another listener."""
+    target, events, others = EventTarget(), [], []
+    target.addEventListener("x", events.append)
+    target.addEventListener("x", events.append)
+    target.addEventListener("x", others.append)
+    target.dispatchEvent(Event("x"))
+    assert (len(events), len(others)) == (1, 1)
+    target.removeEventListener("x", events.append)
+    target.dispatchEvent(Event("x"))
+    assert (len(events), len(others)) == (1, 2)
