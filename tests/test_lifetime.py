@@ -569,6 +569,7 @@ def test_a_peer_that_does_not_read_cannot_hold_the_program(runner, address, monk
 # Pages
 
 
+@pytest.mark.once
 @pytest.mark.cells("chromium")  # only its garbage collector can be asked to run
 @pytest.mark.rows("GCO-06", "PYQ-23")
 def test_closed_sockets_are_garbage_in_a_page(cell, peer):
