@@ -271,7 +271,7 @@ async def send_takes_nothing_else(stage):
 @scenario("PYQ-6j")
 async def subclasses_of_str_and_int_are_taken(stage):
     """As url, protocol, message, code and reason; the network gets plain values."""
-    model = stage.connect("accept", protocols=[Text("a"), Text("b")], journal=False)
+    model = stage.connect("accept", "close", protocols=[Text("a"), Text("b")], journal=False)
     await stage.closed(model)
     stage.note(header(await stage.request(model), "sec-websocket-protocol"))
     ws = WebSocket(Text(model.url), Text("c"))
