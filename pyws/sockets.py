@@ -214,6 +214,7 @@ class Connection(asyncio.Protocol):
                 f"port {address.port} is blocked (https://fetch.spec.whatwg.org/#port-blocking): use another"
             )
         # RFC 6455, 4.1: one connection to a host and port is CONNECTING at a time.
+        # Deviation: TMO-04, CPython
         key = (self._loop, address.host, address.port)
         turn = _turns.setdefault(key, asyncio.Lock())
         async with turn:
