@@ -12,13 +12,15 @@ import contextlib
 import logging
 import os
 import re
+import socket
 import sys
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import unquote_to_bytes
 
+from aiohappyeyeballs import AddrInfoType, start_connection
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
@@ -47,6 +49,9 @@ TEXT, BINARY, CLOSE = 0x81, 0x82, 0x88  # the first byte of a message in one fra
 
 LINGER = 2.0
 """Seconds for the server to end TCP after both Close frames (RFC 6455, 7.1.1), as in Chromium."""
+
+HEAD_START = 0.25
+"""Seconds that one address of a host has before the next is tried too (RFC 8305, 5), as in Chromium."""
 
 LONGEST_HEAD = 262144
 """Bytes of the head of the server's answer, as in Chromium."""
@@ -213,22 +218,29 @@ class Connection(asyncio.Protocol):
             raise FailedError(
                 f"port {address.port} is blocked (https://fetch.spec.whatwg.org/#port-blocking): use another"
             )
-        # RFC 6455, 4.1: one connection to a host and port is CONNECTING at a time.
-        # Deviation: TMO-04, CPython
-        key = (self._loop, address.host, address.port)
-        turn = _turns.setdefault(key, asyncio.Lock())
-        async with turn:
-            response = await self._attempt(None)
+        # RFC 6455, 4.1: one connection to an address and port is CONNECTING at a time; a proxy's are known by name.
+        proxy = self._agent.proxy_for(address.secure, address.host, address.port)
+        places: Sequence[AddrInfoType] = ()  # of a host that has a name
+        if proxy is None and not _is_address(address.host):
+            places = await self._loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        hosts = {str(place[4][0]) for place in places} or {address.host}
+        async with contextlib.AsyncExitStack() as turns:
+            for host in sorted(hosts):
+                turn = _turns.setdefault((self._loop, host, address.port), asyncio.Lock())
+                await turns.enter_async_context(turn)
+            response = await self._attempt(proxy, places)
             if response.status_code == 401 and (address.username or address.password) and _asks_for_basic(response):
                 await self._hang_up()
-                response = await self._attempt(_basic(address.username, address.password))
+                response = await self._attempt(proxy, places, _basic(address.username, address.password))
         if response.status_code != 101:
             raise FailedError(
                 f"the server answered {response.status_code} {response.reason_phrase} instead of 101: "
                 "is this the URL of a WebSocket?"
             )
 
-    async def _attempt(self, authorization: str | None) -> Response:
+    async def _attempt(
+        self, proxy: str | None, places: Sequence[AddrInfoType], authorization: str | None = None
+    ) -> Response:
         address, agent = self._address, self._agent
         self._core = ClientProtocol(
             WebSocketURI(address.secure, address.host, address.port, "", ""),
@@ -242,7 +254,7 @@ class Connection(asyncio.Protocol):
         self._answer = self._loop.create_future()
         self._lost = asyncio.Event()
         try:
-            await self._connect()
+            await self._connect(proxy, places)
         except BaseException:
             # What it had begun ends in the next round; uvloop then tells nobody that the transport was lost.
             await asyncio.sleep(0)
@@ -269,22 +281,22 @@ class Connection(asyncio.Protocol):
         assert response is not None
         return response
 
-    async def _connect(self) -> None:
-        """Bring TCP about, through a proxy if there is one, and TLS on it."""
+    async def _connect(self, proxy: str | None, places: Sequence[AddrInfoType]) -> None:
+        """Bring TCP about, through a proxy or to one of several places, and TLS on it."""
         address, agent = self._address, self._agent
         host: str | None = address.host
         port: int | None = address.port
         options: dict[str, object] = {}
         if address.secure:
             options.update(ssl=agent.context(), server_hostname=host, ssl_shutdown_timeout=LINGER)
-        proxy = agent.proxy_for(address.secure, address.host, address.port)
         if proxy is not None:
             from python_socks.async_.asyncio import Proxy  # seldom needed, and slow to import
 
             options["sock"] = await Proxy.from_url(proxy).connect(address.host, address.port)
             host = port = None
-        elif isinstance(self._loop, asyncio.BaseEventLoop) and not _is_address(address.host):
-            options["happy_eyeballs_delay"] = 0.25  # several addresses race
+        elif places:
+            options["sock"] = await start_connection(places, happy_eyeballs_delay=HEAD_START)
+            host = port = None
         await self._loop.create_connection(lambda: self, host, port, **options)  # type: ignore[call-overload]
 
     async def _hang_up(self, patience: float = 0) -> None:

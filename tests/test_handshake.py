@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -70,8 +71,12 @@ def leading_to(port):
     """A factory of loops in which every name and every port lead to that port here."""
 
     class Loop(asyncio.SelectorEventLoop):
+        async def getaddrinfo(self, *_, **__):
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
         async def create_connection(self, protocol_factory, host, _, **options):
-            return await super().create_connection(protocol_factory, "127.0.0.1", port, **options)
+            host = host and "127.0.0.1"
+            return await super().create_connection(protocol_factory, host, host and port, **options)
 
     return Loop
 

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import gc
 import itertools
+import pkgutil
 import random
 import socket
 import struct
@@ -303,24 +304,64 @@ def test_handshakes_take_turns_per_host_and_port(play, peer):
     assert journal[: journal.index("all open")] == ["elsewhere open 1", *[f"{name} open 1" for name in "abcdefgh"]]
 
 
-@pytest.mark.rows("TMO-06")
-def test_the_addresses_of_a_host_are_tried_in_turn(play, peer):
-    """One that refuses is passed over at once, one that does not answer after a quarter of a second."""
-    addresses = []
+def resolving(loop_class, names):
+    """A class of loops in which each of `names` has the addresses that it has there."""
 
-    class Resolver(TimeMachine):
+    class Loop(pkgutil.resolve_name(loop_class)):
         async def getaddrinfo(self, host, port, **_):
-            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in names.get(host, [host])]
+
+    return Loop
+
+
+LOOPS = pytest.mark.parametrize("loop_class", ["asyncio:SelectorEventLoop", "uvloop:Loop"])
+
+
+@LOOPS
+@pytest.mark.rows("TMO-06")
+def test_the_addresses_of_a_host_are_tried_in_turn(play, peer, loop_class):
+    """One that refuses is passed over at once, one that does not answer after a quarter of a second."""
+    names = {
+        "refuses.test": ["127.0.0.3", "127.0.0.1"],
+        "silent.test": ["127.0.0.2", "127.0.0.1"],
+        "nobody.test": ["127.0.0.3"],
+    }
+    loop_factory = resolving(loop_class, names)
 
     async def conversation(stage):
         with black_hole(peer.port):
-            for addresses[:] in (["127.0.0.3", "127.0.0.1"], ["127.0.0.2", "127.0.0.1"], ["127.0.0.3"]):
+            for name in names:
                 start = time.monotonic()
-                await stage.closed(stage.connect("accept", "close 1000", origin=f"ws://several.test:{peer.port}"))
+                await stage.closed(stage.connect("accept", "close 1000", origin=f"ws://{name}:{peer.port}"))
                 stage.note(f"soon {time.monotonic() - start < 1}")
 
     works = ["open 1", "close 3 clean 1000 ''", "soon True"]
-    assert play(conversation, Resolver) == [*works, *works, *FAILED, "soon True"]
+    assert play(conversation, loop_factory) == [*works, *works, *FAILED, "soon True"]
+
+
+@LOOPS
+@pytest.mark.rows("TMO-04")
+def test_names_of_one_address_take_turns(play, peer, loop_class):
+    """Whatever a host is called, and wherever else it can be reached: handshakes with one address do not overlap."""
+    here = "127.0.0.1"
+    loop_factory = resolving(loop_class, {"a.test": [here], "b.test": [here, "127.0.0.3"], "c.test": ["127.0.0.3"]})
+
+    async def conversation(stage):
+        names = ["a.test", here, "b.test"]
+        waits = ["wait 0.1", "wait 0.05", "wait 0"]  # the first is the slowest
+        sockets = [
+            stage.connect(wait, "accept", "until close", origin=f"ws://{name}:{peer.port}", name=name)
+            for name, wait in zip(names, waits, strict=True)
+        ]
+        stage.connect("accept", origin=f"ws://c.test:{peer.port}", name="c.test")  # nobody is there
+        for ws in sockets:
+            await stage.opened(ws)
+        for ws in sockets:
+            ws.close()
+        await stage.closed(*sockets)
+
+    journal = play(conversation, loop_factory)
+    assert [row for row in journal if "open" in row] == ["a.test open 1", "127.0.0.1 open 1", "b.test open 1"]
 
 
 @pytest.mark.rows("TMO-06", "CON-07")
