@@ -10,6 +10,7 @@ import gc
 import importlib.util
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from urllib.parse import urlencode
 import stage
 
 TESTS = Path(__file__).parent
+WEB = TESTS.parent / "web"
 PAGE_FILES = ["notation.py", "stage.py", *sorted(path.name for path in TESTS.glob("scenarios*.py"))]
 for file in PAGE_FILES:
     importlib.import_module(file.removesuffix(".py"))
@@ -38,8 +40,11 @@ class Unavailable(Exception):
 class CPython:
     """This interpreter, every scenario in an event loop of its own that must be left as it was found."""
 
+    engine = "cpython"
+
     def __init__(self, id, loop_module=None):
         self.id = id
+        self.about = f"CPython {platform.python_version()}, {loop_module or 'asyncio'}"
         self.loop_module = loop_module
         self.loop_factory = None
 
@@ -147,6 +152,13 @@ class Page:
             ".then((value) => done({value}), (error) => done({error: String(error)}))",
             *arguments,
         )
+
+    @property
+    def about(self):
+        """The browser and the interpreter, with their versions."""
+        browser = self.driver.capabilities
+        package = json.loads((WEB / self.interpreter.strip("/")).parent.joinpath("package.json").read_text())
+        return f"{browser['browserName']} {browser['browserVersion']}, {package['name']} {package['version']}"
 
     def imported_by_pyws(self):
         """The modules that `import pyws` loaded in this page."""

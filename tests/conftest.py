@@ -1,11 +1,13 @@
-"""The cells as one fixture axis, and the peer they all talk to."""
+"""The cells as one fixture axis, the peer they all talk to, and the picture of what they wrote."""
 
 import os
 
 import pytest
 
+import conformance
 from cells import CELLS, COMING, Unavailable
 from peer import Peer
+from stage import SCENARIOS
 
 
 def pytest_addoption(parser):
@@ -20,6 +22,46 @@ def pytest_generate_tests(metafunc):
         if marker := metafunc.definition.get_closest_marker("cells"):
             cells = [cell for cell in cells if cell.id.endswith(marker.args)]
         metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells], indirect=True, scope="session")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests that share a cell, or else a file, run one after the other; with `-n 2` two such groups at once."""
+    for item in items:
+        call = getattr(item, "callspec", None)
+        cell = call and call.params.get("cell")
+        item.add_marker(pytest.mark.xdist_group(cell.id if cell else item.path.name))
+
+
+played = {}  # {(scenario, cell id): what the cell's `run` returned}
+
+
+def pytest_runtest_logreport(report):
+    """Collect what every cell wrote, wherever it ran."""
+    for name, value in report.user_properties if report.when == "call" else ():
+        if name == "played":
+            scenario, id, result = value
+            played[scenario, id] = result
+
+
+def pytest_sessionfinish(session):
+    """A journal may differ from the others only by a deviation with a name. A full run is drawn as a page."""
+    if hasattr(session.config, "workerinput") or not played:
+        return
+    results = conformance.compare(played, CELLS, SCENARIOS)
+    if len(played) == len(CELLS) * len(SCENARIOS):
+        conformance.write(results)
+    session.config.stash[RED] = list(conformance.nameless(results))
+    if session.config.stash[RED] and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.stash.get(RED, []):
+        terminalreporter.write_line(f"Wrong, or differs from the other cells without a deviation's name: {line}")
+
+
+RED = pytest.StashKey[list]()
 
 
 @pytest.fixture(scope="session")

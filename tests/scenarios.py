@@ -437,7 +437,7 @@ async def a_reset_is_an_error(stage):
     """RST after open: error and close 1006; Chromium has no error."""
     ws = stage.connect("accept", "text last", "wait 0.2", "reset")
     await stage.closed(ws)
-    ending = FAILED if stage.engine != "chromium" else FAILED[1:]
+    ending = FAILED if stage.engine != "chromium" else FAILED[1:]  # Deviation: ERR-05, Chromium
     return ["open 1", "message 1 'last'", *ending]
 
 

@@ -257,8 +257,8 @@ async def send_refuses_what_is_no_message(stage):
 
 @scenario("SND-09")
 async def send_refuses_the_pages_own_objects(stage):
-    """A JavaScript buffer, shared or not, is a TypeError instead of its text; there is none on CPython."""
-    js_buffers = []
+    """A JavaScript buffer, shared or not, is a TypeError instead of its text; CPython has other strange objects."""
+    js_buffers = [object(), [1, 2, 3], {}, 3]
     if stage.engine != "cpython":
         js_shared = js_eval("new WebAssembly.Memory({initial: 1, maximum: 1, shared: true}).buffer")
         js_buffers = [
@@ -758,23 +758,23 @@ async def an_enormous_length_is_waited_for(stage):
 @scenario("FRM-13", "FRM-14", "PNG-02", "PNG-03")
 async def odd_but_valid_frames_are_messages(stage):
     """Empty fragments, characters cut apart, noncharacters, NUL, and control frames between fragments."""
-    cases = {
-        "010000008000": "''",
-        "02008000": "b''",
-        "020101000080020203": r"b'\x01\x02\x03'",
-        "01000001618000": "'a'",
-        "0101e200018280" + "01ac": r"'\u20ac'",
-        "010161" + "89017a" + "8a00" + "000162" + "8900" + "800163": "'abc'",
-        "8103efbfbe": r"'\ufffe'",
-        "8104f09fbfbf": r"'\U0001ffff'",
-        "810100": r"'\x00'",
-        "8103efbbbf": r"'\ufeff'",
-    }
-    ws = stage.connect("accept", *[f"raw {digits}" for digits in cases], "close 1000", "until close")
+    cases = [  # no dict: Brython's puts a key that looks like a number first
+        ("010000008000", "''"),
+        ("02008000", "b''"),
+        ("020101000080020203", r"b'\x01\x02\x03'"),
+        ("01000001618000", "'a'"),
+        ("0101e200018280" + "01ac", r"'\u20ac'"),
+        ("010161" + "89017a" + "8a00" + "000162" + "8900" + "800163", "'abc'"),
+        ("8103efbfbe", r"'\ufffe'"),
+        ("8104f09fbfbf", r"'\U0001ffff'"),
+        ("810100", r"'\x00'"),
+        ("8103efbbbf", r"'\ufeff'"),
+    ]
+    ws = stage.connect("accept", *[f"raw {digits}" for digits, _ in cases], "close 1000", "until close")
     await stage.closed(ws)
     stage.journal += await stage.heard(ws)
     return [
-        *["open 1", *[f"message 1 {data}" for data in cases.values()], "close 3 clean 1000 ''"],
+        *["open 1", *[f"message 1 {data}" for _, data in cases], "close 3 clean 1000 ''"],
         *["heard pong 'z'", "heard pong ''", "heard close 1000 ''"],
     ]
 

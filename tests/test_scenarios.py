@@ -12,8 +12,9 @@ journals = {}  # by scenario, then by cell: what the other runtimes wrote
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_scenario(cell, peer, name):
+def test_scenario(cell, peer, name, record_property):
     result = cell.run(name, peer.origin, f"{name}-{next(numbers)}")
+    record_property("played", [name, cell.id, {"about": cell.about, **result}])
     others = {id: journal for id, journal in journals.get(name, {}).items() if journal != result["journal"]}
     if result["journal"]:
         journals.setdefault(name, {})[cell.id] = result["journal"]

@@ -1,0 +1,84 @@
+"""The picture of a test run: what it draws is what was played, and it can be read in a browser."""
+
+import pytest
+
+import conformance
+from stage import Scenario
+
+pytestmark = pytest.mark.once
+
+
+class Cell:
+    """As much of a cell as the page shows."""
+
+    def __init__(self, engine):
+        self.id = f"python-{engine}"
+        self.engine = engine
+
+
+CELLS = [Cell("cpython"), Cell("chromium"), Cell("webkit"), Cell("firefox")]
+
+
+async def one_word(stage):
+    """A word comes & goes."""
+
+
+def results(monkeypatch, named=()):
+    """CPython and Chromium agree, WebKit has its own way, Firefox failed."""
+    monkeypatch.setattr(conformance, "deviations", lambda: {"one_word": list(named)})
+
+    def wrote(journal, error=None, expected=None):
+        return {"journal": journal, "expected": expected or journal, "error": error, "about": "a cell, 1.0"}
+
+    journals = [wrote(["open 1"]), wrote(["open 1"]), wrote(["open 1", "</script> 'é' 3"]), wrote([], "Traceback …")]
+    played = {("one_word", cell.id): result for cell, result in zip(CELLS, journals, strict=True)}
+    return conformance.compare(played, CELLS, {"one_word": Scenario(one_word, ("CON-01",))})
+
+
+def test_a_difference_needs_a_name(monkeypatch):
+    """A journal of its own is red, unless the scenario names a deviation of that engine."""
+    assert list(conformance.nameless(results(monkeypatch))) == [
+        "one_word in python-webkit",
+        "one_word in python-firefox",
+    ]
+    named = results(monkeypatch, [("CON-01", "Firefox and WebKit"), ("CON-02", "CPython")])
+    assert list(conformance.nameless(named)) == ["one_word in python-firefox"]
+
+
+def test_every_deviation_of_a_scenario_is_found():
+    """Those that README's table names, but for what deviates everywhere."""
+    text = (conformance.HERE.parent / "README.md").read_text()
+    assert all(f"| {who} | {row} |" in text for named in conformance.deviations().values() for row, who in named)
+    assert ("ERR-05", "Chromium") in conformance.deviations()["a_reset_is_an_error"]
+
+
+def test_the_page_shows_each_journal_on_click(monkeypatch, tmp_path):
+    """From a file, with no network, as wide as a phone: the marks, the words and the journals."""
+    from cells import chromium
+
+    monkeypatch.setattr(conformance, "PAGE", tmp_path / "page.html")
+    conformance.write(results(monkeypatch, [("CON-01", "WebKit")]))
+    with chromium() as driver:
+        driver.set_window_size(390, 844)
+        driver.get(conformance.PAGE.as_uri())
+        summary = driver.find_element("id", "summary").text
+        assert "1 scenarios in 4 cells: ● 2 " in summary
+        assert "◆ 1 a deviation" in summary and "✕ 1 wrong" in summary
+        marks = driver.find_elements("css selector", "td button")
+        assert [mark.text for mark in marks] == ["●", "●", "◆", "✕"]
+        marks[2].click()
+        shown = driver.find_element("css selector", "dialog").text
+        assert "A word comes & goes." in shown and "CON-01, WebKit" in shown
+        assert [line.text for line in driver.find_elements("css selector", "dialog li")] == [
+            *["open 1"],  # the standard's
+            *["open 1", "</script> 'é' 3"],
+        ]
+        assert [mark.text for mark in driver.find_elements("css selector", "dialog mark")] == ["</script> 'é' 3"]
+        driver.find_element("css selector", "dialog button").click()
+        marks[3].click()
+        assert "Traceback …" in driver.find_element("css selector", "dialog").text
+        driver.find_element("css selector", "dialog button").click()
+        assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        driver.find_element("css selector", "input[type=search]").send_keys("nothing of the kind")
+        assert not marks[0].is_displayed()
+        assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
