@@ -22,6 +22,7 @@ if sys.platform == "emscripten":
     from pyodide.ffi import create_once_callable
 
     now: "Callable[[], float]" = performance.now
+    milliseconds = float
 
     def later(seconds: float, callback: "Callable[[], object]") -> None:
         """Run `callback` once, in a task of its own, after `seconds`."""
@@ -45,6 +46,7 @@ elif sys.platform == "brython":
     from browser import aio, window
 
     now = window.performance.now
+    milliseconds = float
 
     def later(seconds: float, callback: "Callable[[], object]") -> None:
         """Run `callback` once, in a task of its own, after `seconds`."""
@@ -76,11 +78,12 @@ else:
     import asyncio
     import time
 
-    _ORIGIN = time.perf_counter()
+    now = time.perf_counter
+    _ORIGIN = now()
 
-    def now() -> float:
-        """Return the milliseconds since import."""
-        return (time.perf_counter() - _ORIGIN) * 1000
+    def milliseconds(moment: float) -> float:
+        """Turn what `now` returned into milliseconds since import: few events are ever asked for it."""
+        return (moment - _ORIGIN) * 1000
 
     def later(seconds: float, callback: "Callable[[], object]") -> None:
         """Run `callback` once, in a task of its own, after `seconds`."""
