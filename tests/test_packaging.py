@@ -1,0 +1,250 @@
+"""What `python3 tools/bundle.py` makes, installed as each ecosystem does it: by the very lines of the README's table.
+
+Every page begins empty, and takes nothing but what the project serves itself.
+"""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import time
+import venv
+from email.parser import Parser
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from packaging.requirements import Requirement
+
+from cells import Unavailable, chromium
+
+pytestmark = pytest.mark.once
+
+ROOT = Path(__file__).parent.parent
+INSTALL = ROOT.joinpath("README.md").read_text("utf-8").partition("## Install")[2].partition("\n## ")[0]
+LINES = dict(re.findall(r"^\| ([^|]+) \| `([^|]+)` \|$", INSTALL, re.M))
+READY_WITHIN = 50  # seconds for a page to load its interpreter, and for one echo
+
+# The one program that everything here is for: a message there and back, then the title of the page, or a line of output.
+ECHO = """
+import {world}
+from pyws import WebSocket
+
+def on_message(event):
+    done.append(event.data)
+    ws.close()
+
+def on_close(event):
+    {tell}
+
+done = []
+ws = WebSocket("{address}")
+ws.binaryType = "arraybuffer"
+ws.onopen = lambda event: ws.send(b"\\0pyws\\xff")
+ws.onmessage = on_message
+ws.onclose = on_close
+"""
+TITLE = "document.title = f'{event.code} {done}'"
+ECHOED = "1005 [b'\\x00pyws\\xff']"
+
+
+def echo(runtime, address):
+    """The program, for a runtime."""
+    world, tell = {
+        "cpython": ("asyncio", "ended.set()"),
+        "js": ("js", f"js.{TITLE}"),
+        "browser": ("browser", f"browser.{TITLE}"),
+    }[runtime]
+    return ECHO.format(world=world, tell=tell, address=address)
+
+
+@pytest.fixture(scope="module")
+def made():
+    import bundle
+
+    return bundle.build()
+
+
+@pytest.fixture(scope="module")
+def wheel(made):
+    return made[0]
+
+
+@pytest.fixture(scope="module")
+def archive(made):
+    return made[2]
+
+
+class Site:
+    """A web server with nothing but `dist` and npm's packages, a browser that looks at it, and an echo server."""
+
+    def __init__(self, folder, origin, address, driver):
+        self.folder = folder
+        self.origin = origin
+        self.address = address
+        self.driver = driver
+
+    def open(self, html):
+        """Show a page of that content, which nobody has seen before."""
+        self.driver.get("about:blank")
+        self.driver.get_log("browser")  # what it said of earlier pages
+        self.folder.joinpath("index.html").write_text(f'<!doctype html><link rel="icon" href="data:,">\n{html}\n')
+        self.driver.get(f"{self.origin}/index.html")
+
+    def run(self, script):
+        """Run JavaScript in a page with nothing in it."""
+        self.open("")
+        error = self.driver.execute_async_script(
+            f"const done = arguments[0]; (async () => {{ {script} }})().then(() => done(), (e) => done(String(e)))"
+        )
+        assert error is None, [error, *self.console()]
+
+    def title(self):
+        """The title of the page as soon as there is one."""
+        patience = time.monotonic() + READY_WITHIN
+        while not (title := self.driver.title):
+            if time.monotonic() > patience:
+                pytest.fail("\n".join(["no echo", *self.console()]), pytrace=False)
+            time.sleep(0.05)
+        return title
+
+    def console(self):
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def complaints(self):
+        """What the browser's console has to say of a page: warnings and errors."""
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] != "INFO"]
+
+    def requests(self):
+        """The addresses that the page asked for, whether or not it got an answer."""
+        entries = self.driver.execute_script("return performance.getEntriesByType('resource').map(({name}) => name)")
+        return [name.removeprefix(self.origin) for name in entries if not name.startswith(("data:", "blob:"))]
+
+    def wheels(self):
+        """The wheels among them, when nothing was asked of another host."""
+        requests = self.requests()
+        assert [name for name in requests if not name.startswith(("/dist/", "/node_modules/"))] == []
+        return [name for name in requests if name.endswith(".whl")]
+
+
+@pytest.fixture(scope="module")
+def site(made, tmp_path_factory):
+    import serve
+
+    folder = tmp_path_factory.mktemp("site")
+    folder.joinpath("node_modules").symlink_to(serve.FOLDERS["/"] / "node_modules")
+    with contextlib.ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setitem(serve.FOLDERS, "/", folder)
+        origin = stack.enter_context(serve.pages())
+        address = stack.enter_context(serve.echo())
+        try:
+            driver = stack.enter_context(chromium())
+        except (ImportError, Unavailable) as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(str(error))
+        driver.set_script_timeout(READY_WITHIN)
+        yield Site(folder, origin, address, driver)
+
+
+# How a program has Pyodide, with micropip in the global scope where a line asks for it.
+PYODIDE = """
+    const {{ loadPyodide }} = await import("{home}/pyodide.mjs");
+    const pyodide = await loadPyodide({options});
+    pyodide.setStdout({{}});
+"""
+OWN = "/dist/pyodide"
+NPM = "/node_modules/pyodide"
+LOCKED = '{lockFileURL: "/dist/pyodide/pyodide-lock.json"}'
+
+
+def by_pyodide(site, line, home, options=""):
+    """Run a line of JavaScript in Pyodide, then the program; the packages that Pyodide has then."""
+    program = json.dumps(echo("js", site.address))
+    script = PYODIDE.format(home=home, options=options)
+    site.run(f"{script}; {line}; pyodide.runPython({program}); window.pyodide = pyodide")
+    assert site.title() == ECHOED
+    return site.driver.execute_script("return pyodide.loadedPackages")
+
+
+def by_micropip(site, line, home=OWN, options=""):
+    """Run a line of Python with micropip, then the program; the packages that micropip sees then."""
+    line = line.replace("http://localhost:8000", site.origin)
+    install = f'await pyodide.loadPackage("micropip"); await pyodide.runPythonAsync({json.dumps("import micropip")});'
+    by_pyodide(site, f"{install} await pyodide.runPythonAsync({json.dumps(line)})", home, options)
+    return site.driver.execute_script("return [...pyodide.runPython('list(micropip.list())').toJs()]")
+
+
+def test_the_readme_names_every_way():
+    """Each line of its table is run below, with the version that it names."""
+    assert set(LINES) == {
+        "CPython 3.11 and newer",
+        "Pyodide",
+        "Pyodide, by micropip",
+        "Pyodide, by its lock file",
+        "Pyodide, by what a program imports",
+        "PyScript",
+        "Brython",
+    }
+
+
+@pytest.mark.parametrize("home", [OWN, NPM])
+def test_pyodide_loads_the_wheel(site, wheel, home):
+    """By its address: nothing else comes, whichever Pyodide asks."""
+    packages = by_pyodide(site, LINES["Pyodide"], home)
+    assert packages == {"pyws-websocket": f"/dist/{wheel.name}"}
+    assert site.wheels() == [f"/dist/{wheel.name}"]
+    assert site.complaints() == []
+
+
+@pytest.mark.parametrize("home, options", [(OWN, ""), (NPM, LOCKED)], ids=["own", "lockFileURL"])
+@pytest.mark.parametrize("way", ["Pyodide, by its lock file", "Pyodide, by what a program imports"])
+def test_pyodide_knows_it_by_name(site, wheel, way, home, options):
+    """The lock file leads from the name, or from what is imported, to the wheel."""
+    packages = by_pyodide(site, LINES[way], home, options)
+    assert packages == {"pyws-websocket": "default channel"}
+    assert site.wheels() == [f"{OWN}/{wheel.name}"]
+    assert site.complaints() == []
+
+
+def test_micropip_installs_the_wheel(site, wheel):
+    """By its address, with its requirements read and none of them found to hold in a page."""
+    assert by_micropip(site, LINES["Pyodide, by micropip"]) == ["pyws-websocket", "micropip"]
+    assert site.wheels()[1:] == [f"/dist/{wheel.name}"]
+    assert site.complaints() == []
+
+
+def test_micropip_knows_it_by_name(site, wheel):
+    """The lock file spares micropip the question to PyPI."""
+    assert by_micropip(site, 'await micropip.install("pyws-websocket")') == ["pyws-websocket", "micropip"]
+    assert site.wheels()[1:] == [f"{OWN}/{wheel.name}"]
+    assert site.complaints() == []
+
+
+@pytest.mark.parametrize("package", ["pyws-websocket", "/dist/{}"])
+def test_pyscript_installs_its_packages(site, wheel, package):
+    """By name or address: PyScript has micropip do it, and asks nobody else."""
+    package = package.format(wheel.name)
+    tag = LINES["PyScript"].replace("pyws-websocket", package)
+    core = '<script type="module" src="/node_modules/@pyscript/core/dist/core.js"></script>'
+    site.open(f"{core}\n{tag}\n{echo('js', site.address)}</script>")
+    assert site.title() == ECHOED
+    assert site.wheels()[1:] == [package if package.startswith("/") else f"{OWN}/{wheel.name}"]
+    assert site.complaints() == []
+
+
+def test_brython_imports_the_script(site):
+    """One line after Brython's own."""
+    lines = "\n".join(f'<script src="/node_modules/brython/{name}.js"></script>' for name in BRYTHON)
+    program = echo("browser", site.address)
+    site.open(f'{lines}\n{LINES["Brython"]}\n<script type="text/python">{program}</script>')
+    assert site.title() == ECHOED
+    assert site.requests() == [*(f"/node_modules/brython/{name}.js" for name in BRYTHON), "/dist/pyws.brython.js"]
+    assert site.complaints() == []
+
+
+BRYTHON = ["brython.min", "brython_stdlib"]
