@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tarfile
 import time
-import venv
 from email.parser import Parser
 from pathlib import Path
 from zipfile import ZipFile
@@ -27,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 INSTALL = ROOT.joinpath("README.md").read_text("utf-8").partition("## Install")[2].partition("\n## ")[0]
 LINES = dict(re.findall(r"^\| ([^|]+) \| `([^|]+)` \|$", INSTALL, re.M))
 READY_WITHIN = 50  # seconds for a page to load its interpreter, and for one echo
+BRYTHON = ["brython.min", "brython_stdlib"]
 
 # The one program that everything here is for: a message there and back, then the title of the page, or a line of output.
 ECHO = """
@@ -54,7 +54,7 @@ ECHOED = "1005 [b'\\x00pyws\\xff']"
 def echo(runtime, address):
     """The program, for a runtime."""
     world, tell = {
-        "cpython": ("asyncio", "ended.set()"),
+        "sys": ("sys", "print(sys.modules['pyws'].__file__, f'{event.code} {done}', sep='\\n')"),
         "js": ("js", f"js.{TITLE}"),
         "browser": ("browser", f"browser.{TITLE}"),
     }[runtime]
@@ -116,7 +116,7 @@ class Site:
 
     def complaints(self):
         """What the browser's console has to say of a page: warnings and errors."""
-        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] != "INFO"]
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")]
 
     def requests(self):
         """The addresses that the page asked for, whether or not it got an answer."""
@@ -159,7 +159,7 @@ PYODIDE = """
 """
 OWN = "/dist/pyodide"
 NPM = "/node_modules/pyodide"
-LOCKED = '{lockFileURL: "/dist/pyodide/pyodide-lock.json"}'
+LOCKED = "".join(re.findall(r"`loadPyodide\((.+?)\)`", INSTALL))
 
 
 def by_pyodide(site, line, home, options=""):
@@ -176,7 +176,7 @@ def by_micropip(site, line, home=OWN, options=""):
     line = line.replace("http://localhost:8000", site.origin)
     install = f'await pyodide.loadPackage("micropip"); await pyodide.runPythonAsync({json.dumps("import micropip")});'
     by_pyodide(site, f"{install} await pyodide.runPythonAsync({json.dumps(line)})", home, options)
-    return site.driver.execute_script("return [...pyodide.runPython('list(micropip.list())').toJs()]")
+    return site.driver.execute_script("return [...pyodide.runPython('sorted(micropip.list())').toJs()]")
 
 
 def test_the_readme_names_every_way():
@@ -196,7 +196,7 @@ def test_the_readme_names_every_way():
 def test_pyodide_loads_the_wheel(site, wheel, home):
     """By its address: nothing else comes, whichever Pyodide asks."""
     packages = by_pyodide(site, LINES["Pyodide"], home)
-    assert packages == {"pyws-websocket": f"/dist/{wheel.name}"}
+    assert packages == {"pyws_websocket": f"/dist/{wheel.name}"}
     assert site.wheels() == [f"/dist/{wheel.name}"]
     assert site.complaints() == []
 
@@ -213,14 +213,14 @@ def test_pyodide_knows_it_by_name(site, wheel, way, home, options):
 
 def test_micropip_installs_the_wheel(site, wheel):
     """By its address, with its requirements read and none of them found to hold in a page."""
-    assert by_micropip(site, LINES["Pyodide, by micropip"]) == ["pyws-websocket", "micropip"]
+    assert by_micropip(site, LINES["Pyodide, by micropip"]) == ["micropip", "pyws-websocket"]
     assert site.wheels()[1:] == [f"/dist/{wheel.name}"]
     assert site.complaints() == []
 
 
 def test_micropip_knows_it_by_name(site, wheel):
     """The lock file spares micropip the question to PyPI."""
-    assert by_micropip(site, 'await micropip.install("pyws-websocket")') == ["pyws-websocket", "micropip"]
+    assert by_micropip(site, 'await micropip.install("pyws-websocket")') == ["micropip", "pyws-websocket"]
     assert site.wheels()[1:] == [f"{OWN}/{wheel.name}"]
     assert site.complaints() == []
 
@@ -247,4 +247,118 @@ def test_brython_imports_the_script(site):
     assert site.complaints() == []
 
 
-BRYTHON = ["brython.min", "brython_stdlib"]
+def test_brython_script_is_as_small_as_said(made):
+    """The README states its size."""
+    assert re.findall(r"The script for Brython has ([\d,]+) bytes", INSTALL) == [f"{made[1].stat().st_size:,}"]
+
+
+def run(*command, folder, **environment):
+    """Run a program elsewhere than in the checkout, which must be to its own satisfaction; what it prints."""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        command, cwd=folder, env={**environ, **environment}, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_pip_installs_the_wheel(made, tmp_path):
+    """In a virtual environment with nothing in it: the package is there, and what it needs, and talks to a server."""
+    import serve
+
+    command, *arguments = LINES["CPython 3.11 and newer"].split()
+    assert command == "pip"
+    python = new_environment(sys.executable, tmp_path)
+    tmp_path.joinpath("dist").symlink_to(made[0].parent)
+    run(sys.executable, "-m", "pip", "--python", python, *arguments, "--quiet", folder=tmp_path)
+    with serve.echo() as address:
+        tmp_path.joinpath("echo.py").write_text(echo("sys", address))
+        told = run(python, "-I", "-W", "error", "-m", "pyws", "run", "echo.py", folder=tmp_path)
+    where, answer = told.splitlines()
+    assert Path(where).is_relative_to(tmp_path)
+    assert answer == ECHOED
+
+
+def new_environment(base, folder):
+    """A virtual environment of that Python without even pip; its own Python."""
+    run(base, "-m", "venv", "--without-pip", folder / "venv", folder=folder)
+    return str(folder / "venv" / "bin" / "python")
+
+
+def test_the_sources_make_the_same_wheel(wheel, archive, tmp_path):
+    """Unpacked elsewhere, by pip: byte for byte, and so the archive holds all that a wheel is made of."""
+    import bundle
+
+    run(
+        sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", str(archive),
+        folder=tmp_path, SOURCE_DATE_EPOCH=bundle.ZIP_EPOCH,
+    )  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == [wheel.name]
+    assert tmp_path.joinpath(wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def test_the_sources_are_all_there_is_to_check(archive):
+    """Every file under version control but the settings of git and of the checks' host, and no other."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("not a clone of the repository")
+    wanted = {name for name in tracked.stdout.split("\0") if name and not name.startswith(".")}
+    with tarfile.open(archive) as files:
+        found = {name.partition("/")[2] for name in files.getnames()}
+    assert found - {"PKG-INFO"} == wanted
+
+
+def test_the_same_sources_make_the_same_bytes(made):
+    """Made again, nothing differs."""
+    import bundle
+
+    files = [path for path in bundle.DIST.rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
+    for path in made:
+        path.unlink()
+    (bundle.DIST / "pyodide" / "pyodide-lock.json").unlink()
+    bundle.build()
+    assert {path: path.read_bytes() for path in files} == before
+
+
+def test_the_index_takes_it(wheel, archive, tmp_path):
+    """What PyPI asks of an upload: metadata that is valid, a README that can be shown."""
+    told = run(sys.executable, "-m", "twine", "check", "--strict", str(wheel), str(archive), folder=tmp_path)
+    assert told.count("PASSED") == 2
+
+
+def test_the_lock_file_is_that_of_pyodides_own_tool(made, tmp_path):
+    """`pyodide lockfile add-wheels` of pyodide-build, which needs Python 3.12, makes the same bytes."""
+    import bundle
+    import environment
+
+    here = f"3.{sys.version_info.minor}", sys.executable
+    able = [(version, program) for version, program in [here, *environment.other_pythons()] if version != "3.11"]
+    if not able:
+        pytest.skip("no Python 3.12 or newer")
+    python = new_environment(able[0][1], tmp_path)
+    group = f"{ROOT / 'pyproject.toml'}:demo"
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--group", group, folder=tmp_path)
+    wheels = sorted(str(path) for path in bundle.DIST.joinpath("pyodide").glob("*.whl"))
+    original = bundle.PYODIDE / "pyodide-lock.json"
+    pyodide = str(Path(python).parent / "pyodide")
+    run(pyodide, "lockfile", "add-wheels", "--input", original, "--output", "lock", *wheels, folder=tmp_path)
+    assert bundle.DIST.joinpath("pyodide/pyodide-lock.json").read_bytes() == tmp_path.joinpath("lock").read_bytes()
+
+
+def test_the_wheel_is_pure(wheel):
+    """One wheel for every platform, holding the package and nothing else."""
+    assert wheel.name.endswith("-py3-none-any.whl")
+    with ZipFile(wheel) as archive:
+        folders = {name.partition("/")[0] for name in archive.namelist() if ".dist-info/" not in name}
+    assert folders == {"pyws"}
+
+
+def test_the_wheel_needs_nothing_in_a_page(wheel):
+    """Under Emscripten no requirement holds; elsewhere each does."""
+    with ZipFile(wheel) as archive:
+        (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        fields = Parser().parsestr(archive.read(metadata).decode())
+    requirements = [Requirement(line) for line in fields.get_all("Requires-Dist", [])]
+    assert not [r for r in requirements if r.marker is None or r.marker.evaluate({"sys_platform": "emscripten"})]
+    assert all(r.marker.evaluate({"sys_platform": sys.platform}) for r in requirements)
