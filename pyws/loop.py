@@ -41,7 +41,12 @@ if sys.platform == "emscripten":
         """Decode UTF-8: what is malformed becomes U+FFFD, a byte order mark stays."""
         return data.decode("utf-8", "replace")
 
+    def system() -> "Any":
+        """Return the module `sys`."""
+        return sys
+
 elif sys.platform == "brython":
+    import _sys
     from browser import aio, window
 
     now = window.performance.now
@@ -72,6 +77,10 @@ elif sys.platform == "brython":
         string: str = js_decode(data)
         return string
 
+    def system() -> "Any":
+        """Return the module `sys`; what it is made of where Brython's standard library, which has it, is not loaded."""
+        return _sys.modules.get("sys", _sys)
+
 else:
     import asyncio
     import time
@@ -101,6 +110,10 @@ else:
     def decode(data: bytes) -> str:
         """Decode UTF-8: what is malformed becomes U+FFFD, a byte order mark stays."""
         return data.decode("utf-8", "replace")
+
+    def system() -> "Any":
+        """Return the module `sys`."""
+        return sys
 
 
 _running: "set[object]" = set()
@@ -133,6 +146,6 @@ def report(error: BaseException) -> None:
     """
     # Deviation: HND-10, everywhere
     try:
-        sys.excepthook(type(error), error, error.__traceback__)
+        system().excepthook(type(error), error, error.__traceback__)
     except Exception as another:  # raised while `error` is handled: the traceback has both
-        sys.__excepthook__(type(another), another, another.__traceback__)
+        system().__excepthook__(type(another), another, another.__traceback__)

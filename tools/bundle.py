@@ -126,34 +126,61 @@ def page_modules() -> dict[str, str]:
     while waiting:
         name = waiting.pop()
         if name not in modules:
-            modules[name] = (PACKAGE / f"{name}.py").read_text("utf-8")
-            siblings = Siblings()
-            siblings.visit(ast.parse(modules[name]))
-            waiting += siblings.names
+            modules[name] = on_brython((PACKAGE / f"{name}.py").read_text("utf-8"))
+            for node in ast.walk(ast.parse(modules[name])):
+                if isinstance(node, ast.ImportFrom) and node.level == 1:
+                    names = [node.module] if node.module else [alias.name for alias in node.names]
+                    waiting += [name for name in names if (PACKAGE / f"{name}.py").exists()]
     return modules
 
 
-class Siblings(ast.NodeVisitor):
-    """Collects the modules of its own package that a module imports where `sys.platform` is "brython"."""
+def on_brython(source: str) -> str:
+    """Source without what is for other platforms, each line at its number.
 
-    PAGE = {"__builtins__": {}, "sys": SimpleNamespace(platform="brython"), "TYPE_CHECKING": False}
+    An `import sys` that served no other end goes too: Brython's own `sys` is in its standard library, 4.8 MB that a
+    page can do without.
+    """
+    lines = source.splitlines()
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
+    def settle(statements: list[ast.stmt]) -> None:
+        """Put what runs of each `if` in the place of the whole."""
+        for node in statements:
+            taken = choice(node) if isinstance(node, ast.If) else None
+            if taken is None:
+                settle([child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)])
+                continue
+            first, last = start(taken[0]) if taken else 0, taken[-1].end_lineno if taken else 0
+            kept = dict(enumerate(lines[first - 1 : last], first)) if taken else {}
+            for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                lines[number - 1] = kept.get(number, "")
+            lines[node.lineno - 1] = " " * node.col_offset + ("if True:" if taken else "pass")
+            settle(taken)
 
-    def visit_If(self, node: ast.If) -> None:
-        try:
-            taken = eval(compile(ast.Expression(node.test), "<if>", "eval"), self.PAGE)
-        except (NameError, AttributeError, TypeError):
-            self.generic_visit(node)  # not about the platform
-        else:
-            for child in node.body if taken else node.orelse:
-                self.visit(child)
+    settle(ast.parse(source).body)
+    tree = ast.parse("\n".join(lines))
+    if not any(isinstance(node, ast.Name) and node.id == "sys" for node in ast.walk(tree)):
+        lines = ["" if line == "import sys" else line for line in lines]
+    return "\n".join(lines) + "\n"
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if node.level == 1:
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            self.names += [name for name in names if (PACKAGE / f"{name}.py").exists()]
+
+def choice(node: ast.If) -> list[ast.stmt] | None:
+    """What runs in Brython of an `if` that asks for the platform; None for any other."""
+    page = {"__builtins__": {}, "sys": SimpleNamespace(platform="brython"), "TYPE_CHECKING": False}
+    try:
+        holds = eval(compile(ast.Expression(node.test), "<if>", "eval"), page)
+    except (NameError, AttributeError, TypeError):
+        return None
+    if holds:
+        return node.body
+    other = node.orelse[0] if len(node.orelse) == 1 else None
+    taken = choice(other) if isinstance(other, ast.If) else None
+    return node.orelse if taken is None else taken
+
+
+def start(node: ast.stmt) -> int:
+    """The number of the first line of a statement, its decorators included."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min(part.lineno for part in [node, *decorators])
 
 
 def without_remarks(source: str) -> str:
