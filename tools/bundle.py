@@ -149,10 +149,10 @@ def on_brython(source: str) -> str:
             if taken is None:
                 settle([child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)])
                 continue
-            first, last = start(taken[0]) if taken else 0, taken[-1].end_lineno if taken else 0
-            kept = dict(enumerate(lines[first - 1 : last], first)) if taken else {}
-            for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
-                lines[number - 1] = kept.get(number, "")
+            kept = range(start(taken[0]), (taken[-1].end_lineno or 0) + 1) if taken else range(0)
+            for number in range(node.lineno, (node.end_lineno or 0) + 1):
+                if number not in kept:
+                    lines[number - 1] = ""
             lines[node.lineno - 1] = " " * node.col_offset + ("if True:" if taken else "pass")
             settle(taken)
 
@@ -179,8 +179,8 @@ def choice(node: ast.If) -> list[ast.stmt] | None:
 
 def start(node: ast.stmt) -> int:
     """The number of the first line of a statement, its decorators included."""
-    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min(part.lineno for part in [node, *decorators])
+    parts: list[ast.stmt | ast.expr] = [node, *getattr(node, "decorator_list", [])]
+    return min(part.lineno for part in parts)
 
 
 def without_remarks(source: str) -> str:
