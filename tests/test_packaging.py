@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 
 from cells import Unavailable, chromium
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]  # packages may have to be fetched
 
 ROOT = Path(__file__).parent.parent
 INSTALL = ROOT.joinpath("README.md").read_text("utf-8").partition("## Install")[2].partition("\n## ")[0]
