@@ -42,7 +42,12 @@ if sys.platform == "emscripten":
         """Decode UTF-8: what is malformed becomes U+FFFD, a byte order mark stays."""
         return data.decode("utf-8", "replace")
 
+    def system() -> "Any":
+        """Return the module `sys`."""
+        return sys
+
 elif sys.platform == "brython":
+    import _sys
     from browser import aio, window
 
     now = window.performance.now
@@ -73,6 +78,10 @@ elif sys.platform == "brython":
         """Decode UTF-8: what is malformed becomes U+FFFD, a byte order mark stays; Brython's own drops one."""
         string: str = js_decode(data)
         return string
+
+    def system() -> "Any":
+        """Return the module `sys`; what it is made of where Brython's standard library, which has it, is not loaded."""
+        return _sys.modules.get("sys", _sys)
 
 else:
     import asyncio
@@ -105,6 +114,10 @@ else:
         """Decode UTF-8: what is malformed becomes U+FFFD, a byte order mark stays."""
         return data.decode("utf-8", "replace")
 
+    def system() -> "Any":
+        """Return the module `sys`."""
+        return sys
+
 
 _running: "set[object]" = set()
 
@@ -136,6 +149,6 @@ def report(error: BaseException) -> None:
     """
     # Deviation: HND-10, everywhere
     try:
-        sys.excepthook(type(error), error, error.__traceback__)
+        system().excepthook(type(error), error, error.__traceback__)
     except Exception as another:  # raised while `error` is handled: the traceback has both
-        sys.__excepthook__(type(another), another, another.__traceback__)
+        system().__excepthook__(type(another), another, another.__traceback__)
