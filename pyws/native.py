@@ -74,11 +74,22 @@ js_connect = js_Function.new(
         socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
         up("closed", failed, clean, code, reason);
     };
-    socket.onopen = () => up("opened", socket.protocol, socket.extensions);
+    const fail = () => { failed = true; end(false, 1006, ""); };
+    socket.onopen = () => {
+        const {protocol, extensions} = socket;
+        if (protocol ? protocols.includes(protocol) : !protocols.length) return up("opened", protocol, extensions);
+        // Firefox and WebKit open when the server chose no subprotocol, WebKit with one in another case, too.
+        socket.close();
+        fail();
+    };
     socket.onmessage = ({data}) => up("received", typeof data === "string" ? data : new Uint8Array(data));
     // Where an engine has an error and no close (a port or a policy forbids the URL), close all the same.
     socket.onerror = () => { failed = true; setTimeout(end, 0, false, 1006, ""); };
-    socket.onclose = ({wasClean, code, reason}) => end(wasClean, code, reason);
+    socket.onclose = ({wasClean, code, reason}) => {
+        // Codes that no server may send, and that Firefox takes for clean ones when one does.
+        if (wasClean && (code === 1006 || code === 1015)) return fail();
+        end(wasClean, code, reason);
+    };
     return {
         socket,
         send: data => socket.send(data.source ? Uint8Array.from(data.source) : data),

@@ -203,6 +203,8 @@ def firefox():
     options.add_argument("-headless")
     # A host to which a connection failed would have to wait before the next: row HID-03, and an hour for the scenarios.
     options.set_preference("network.websocket.delay-failed-reconnects", False)
+    # A handshake that the page gave up keeps one of its host's six places until the server ends it: row CLS-13.
+    options.set_preference("network.http.max-persistent-connections-per-server", 100)
     with driving(webdriver.Firefox(options, webdriver.FirefoxService(geckodriver, log_output=os.devnull))) as driver:
         yield driver
 
