@@ -43,6 +43,17 @@ async def one_segment_holds_a_whole_conversation(stage):
     return ["open 1", "message 1 'one'", r"message 1 b'\x00\x02'", "message 1 'three'", "close 3 clean 1000 'bye'"]
 
 
+@scenario("EVT-02", "FRM-16", "ERR-04")
+async def what_ends_right_behind_the_handshake_was_open(stage):
+    """A bad frame or the end of TCP comes with the handshake: `open` and the message before it come first."""
+    for verbs in (["raw 8300", "release", "fin"], ["release", "fin"]):
+        await stage.closed(stage.connect("hold", "accept", "text good", *verbs))
+    if stage.engine == "firefox":  # Deviation: EVT-02, Firefox
+        stage.journal = [row for row in stage.journal if row.startswith("close")]
+        return [FAILED[1]] * 2
+    return ["open 1", "message 1 'good'", *FAILED, "open 1", "message 1 'good'", FAILED[1]]
+
+
 @scenario("EVT-16", "RST-08", "ERR-19", "CLS-08", "CLS-12")
 async def nothing_follows_the_close_event(stage):
     """After a failure `close` and `send` change nothing, neither inside the error event nor later."""
@@ -323,7 +334,12 @@ async def close_while_connecting_fails_the_connection(stage):
     ws.send("12345")
     stage.note(f"buffered {ws.bufferedAmount}")
     await stage.closed(ws)
-    return ["raised InvalidStateError", "buffered 0", "close called 2", "buffered 5", *FAILED]
+    ended = ["heard eof"]
+    if stage.engine == "firefox":  # Deviation: CLS-13, Firefox
+        ended = []
+    else:
+        stage.journal += await stage.heard(ws)
+    return ["raised InvalidStateError", "buffered 0", "close called 2", "buffered 5", *FAILED, *ended]
 
 
 @scenario("BUF-07", "BUF-09", "SND-13", "CLS-12")
@@ -435,7 +451,7 @@ async def a_reset_is_an_error(stage):
     """RST after open: error and close 1006; Chromium has no error."""
     ws = stage.connect("accept", "text last", "wait 0.2", "reset")
     await stage.closed(ws)
-    ending = FAILED if stage.engine != "chromium" else FAILED[1:]
+    ending = FAILED if stage.engine != "chromium" else FAILED[1:]  # Deviation: ERR-05, Chromium
     return ["open 1", "message 1 'last'", *ending]
 
 
@@ -448,10 +464,7 @@ async def a_blocked_port_fails_like_a_refusal(stage):
     return ["constructed 0", *FAILED]
 
 
-@scenario(
-    *["FRM-02", "FRM-04", "FRM-05", "FRM-06", "FRM-07", "FRM-08", "FRM-09", "FRM-10", "FRM-12"],
-    *["ERR-13", "ERR-15", "ERR-16"],
-)
+@scenario("FRM-02", "FRM-05", "FRM-06", "FRM-07", "FRM-08", "FRM-09", "FRM-10", "FRM-12", "ERR-16")
 async def broken_frames_fail_the_connection(stage):
     """One connection per violation; all end alike."""
     frames = [
@@ -459,7 +472,7 @@ async def broken_frames_fail_the_connection(stage):
         "0900",  # a fragmented Ping
         "897e007e" + "00" * 126,  # a control frame over 125 bytes
         "8000",  # a continuation of nothing
-        "01008100",  # a new message inside a fragmented one
+        "010161" + "8100",  # a new message inside a fragmented one
         "827e000100",  # a length in a longer form than needed
         "827f00000000000000ff" + "00" * 255,
         "827f8000000000000000",  # a length with its top bit set
@@ -468,14 +481,6 @@ async def broken_frames_fail_the_connection(stage):
         "8101c3",  # half a character
         "880303e8ff",  # a reason that is not UTF-8
     ]
-    if stage.engine != "firefox":  # which takes these, and half a close code
-        frames += [
-            "81810000000041",  # masked
-            "880203ed",  # 1005, 1006 and 1015 on the wire
-            "880203ee",
-            "880203f7",
-            "880103",
-        ]
     for digits in frames:
         await stage.closed(stage.connect("accept", "ready", f"raw {digits}"))
     return ["open 1", *FAILED] * len(frames)
