@@ -218,7 +218,9 @@ def webkit():
     options.binary_location = find("MiniBrowser", *Path("/usr").glob("lib*/**/webkit2gtk-4.*/MiniBrowser"))
     options.add_argument("--automation")
     with display() as number:
-        service = webdriver.WebKitGTKService(find("WebKitWebDriver"), env={**os.environ, "DISPLAY": number})
+        # Of a locale like C.UTF-8 it makes the language "C", which no JavaScript knows, and Brython asks for.
+        environ = {**os.environ, "DISPLAY": number, "LC_ALL": "C"}
+        service = webdriver.WebKitGTKService(find("WebKitWebDriver"), env=environ)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of Selenium's own, in its class for WebKit
             started = webdriver.WebKitGTK(options, service=service)

@@ -586,7 +586,9 @@ async def a_compressed_bit_out_of_place_fails(stage):
 @scenario("PMD-05")
 async def broken_compressed_data_fails(stage):
     """What cannot be inflated; what is not UTF-8 when inflated."""
-    await play(stage, [[COMPRESSED, "accept", "ready", "raw " + digits] for digits in ("c102ffff", "c107000100feffff00")])
+    await play(
+        stage, [[COMPRESSED, "accept", "ready", "raw " + digits] for digits in ("c102ffff", "c107000100feffff00")]
+    )
     return ["open 1 extensions 'permessage-deflate'", *FAILED] * 2
 
 
