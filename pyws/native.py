@@ -67,18 +67,32 @@ js_connect = js_Function.new(
         return {failure: error.name, message: error.message};
     }
     socket.binaryType = "arraybuffer";
-    let failed = false, ended = false;
+    let opened = false, failed = false, ended = false;
     const end = (clean, code, reason) => {
         if (ended) return;
         ended = true;
         socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
-        up("closed", failed, clean, code, reason);
+        // Firefox may have no error, or the server's code, where the end comes right behind the handshake.
+        if (opened) up("closed", failed, clean, code, reason);
+        else up("closed", true, false, 1006, "");
     };
-    socket.onopen = () => up("opened", socket.protocol, socket.extensions);
+    const fail = () => { failed = true; end(false, 1006, ""); };
+    socket.onopen = () => {
+        const {protocol, extensions} = socket;
+        opened = protocol ? protocols.includes(protocol) : !protocols.length;
+        if (opened) return up("opened", protocol, extensions);
+        // Firefox and WebKit open when the server chose no subprotocol, WebKit with one in another case, too.
+        socket.close();
+        end();
+    };
     socket.onmessage = ({data}) => up("received", typeof data === "string" ? data : new Uint8Array(data));
     // Where an engine has an error and no close (a port or a policy forbids the URL), close all the same.
     socket.onerror = () => { failed = true; setTimeout(end, 0, false, 1006, ""); };
-    socket.onclose = ({wasClean, code, reason}) => end(wasClean, code, reason);
+    socket.onclose = ({wasClean, code, reason}) => {
+        // Codes that no server may send, and that Firefox takes for clean ones when one does.
+        if (wasClean && (code === 1006 || code === 1015)) fail();
+        end(wasClean, code, reason);
+    };
     return {
         socket,
         send: data => socket.send(data.source ? Uint8Array.from(data.source) : data),
