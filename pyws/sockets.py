@@ -164,8 +164,10 @@ class Connection(asyncio.Protocol):
 
     # What the program asks.
 
-    def send(self, data: str | bytes) -> None:
-        """Send a message as soon as control returns to the loop."""
+    def send(self, data: str | bytes) -> int:
+        """Send a message as soon as control returns to the loop, if OPEN; the state."""
+        if self.state != OPEN:
+            return self.state
         if isinstance(data, bytes):
             first, payload = BINARY, data
         else:
@@ -178,6 +180,7 @@ class Connection(asyncio.Protocol):
         self._flush_soon()
         if self._agent.max_buffered is not None and self.buffered > self._agent.max_buffered:
             self._loop.call_soon(self._overflow)
+        return OPEN
 
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake, after what was sent; while connecting, give up."""
