@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 if sys.platform == "brython":
-    from browser import window
+    from browser import self as js_global  # what a page calls window; a worker has one too
 
-    js_Function = window.Function
+    js_Function = js_global.Function
 
     def js_callable(function: "Callable[..., object]") -> "Any":
         """Make `function` callable from JavaScript: a plain function is, a bound method is not."""

@@ -100,10 +100,11 @@ def describe(context):
 class Page:
     """A page that plays scenarios, in a browser driven by Selenium."""
 
-    def __init__(self, id, page, interpreter, browser):
+    def __init__(self, id, page, interpreter, browser, **parameters):
         self.id = id
         self.engine = browser.__name__
         self.page = page
+        self.parameters = parameters
         self.interpreter = interpreter
         self.browser = browser
 
@@ -128,9 +129,10 @@ class Page:
 
     def _load(self, origin):
         self.driver.set_script_timeout(SCENARIO_WITHIN)
-        self.driver.get(f"{origin}/tests/pages/{self.page}?{urlencode({'files': ' '.join(PAGE_FILES)})}")
+        parameters = {**self.parameters, "files": " ".join(PAGE_FILES)}
+        self.driver.get(f"{origin}/tests/pages/{self.page}?{urlencode(parameters)}")
         patience = time.monotonic() + READY_WITHIN
-        while not self.driver.execute_script("return typeof runScenario == 'function'"):
+        while not self.driver.execute_script("return window.ready"):
             failures = self.driver.execute_script("return window.failures")
             if failures or time.monotonic() > patience:
                 reasons = [*(failures or ["timeout"]), *self._console()]
@@ -145,12 +147,12 @@ class Page:
             return []
 
     def evaluate(self, script, *arguments):
-        """Run JavaScript in the page, `arguments` as its array `given`; its value or error."""
+        """Run JavaScript where the scenarios are played, `arguments` as its array `given`; its value or error."""
         return self.driver.execute_async_script(
-            "const given = [...arguments], done = given.pop();"
-            f"(async () => {{ {script} }})()"
-            ".then((value) => done({value}), (error) => done({error: String(error)}))",
-            *arguments,
+            "const [script, given, done] = arguments;"
+            "evaluate(script, given).then((value) => done({value}), (error) => done({error: String(error)}))",
+            script,
+            arguments,
         )
 
     @property
@@ -268,14 +270,32 @@ def find(*programs):
 PYODIDE = ("pyodide.html", "/node_modules/pyodide/pyodide.mjs")
 BRYTHON = ("brython.html", "/node_modules/brython/brython.min.js")
 
+
+
+def worker(id, interpreter, browser, script, type="classic"):
+    """The cell of a worker that runs `script`, on a page that only passes messages on."""
+    return Page(id, "worker.html", interpreter, browser, worker=script, type=type)
+
+
+def pyodide_worker(browser):
+    return worker(f"pyodide-worker-{browser.__name__}", PYODIDE[1], browser, "pyodide-worker.js", type="module")
+
+
+def brython_worker(browser):
+    return worker(f"brython-worker-{browser.__name__}", BRYTHON[1], browser, "brython-worker.js")
+
+
 CELLS = [
     CPython("cpython"),
     CPython("cpython-uvloop", loop_module="uvloop"),
     Page("pyodide-chromium", *PYODIDE, chromium),
     Page("brython-chromium", *BRYTHON, chromium),
+    pyodide_worker(chromium),
+    brython_worker(chromium),
 ]
 # Cells on their way into the axis, played when `--cells` names them: their deviations are not all judged yet.
 COMING = [
     *(Page(f"pyodide-{browser.__name__}", *PYODIDE, browser) for browser in (firefox, webkit)),
     *(Page(f"brython-{browser.__name__}", *BRYTHON, browser) for browser in (firefox, webkit)),
+    *(make(browser) for make in (pyodide_worker, brython_worker) for browser in (firefox, webkit)),
 ]

@@ -10,9 +10,9 @@ from stage import scenario
 if sys.platform == "emscripten":
     from pyodide.code import run_js as js_eval
 elif sys.platform == "brython":
-    from browser import window
+    from browser import self as js_global
 
-    js_eval = window.eval
+    js_eval = js_global.eval
 
 FAILED = ["error 3", "close 3 unclean 1006 ''"]
 KIBI, MEBI = 1024, 1024 * 1024
