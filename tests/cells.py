@@ -186,6 +186,7 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--expose-gc",  # for the test that asks what is garbage
 ]
 
 

@@ -590,7 +590,7 @@ def test_closed_sockets_are_garbage_in_a_page(cell, peer):
     finally:
         cell.evaluate("globalThis.WebSocket = Unwatched; delete globalThis.witness")
     assert result["journal"] == result["expected"], result["error"]
-    cell.driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
+    cell.evaluate("await gc({type: 'major', execution: 'async'})")
     assert cell.evaluate("return witnessed.length")["value"] >= 200
     alive = "return witnessed.map((thing) => thing.deref()).filter(Boolean)"
     assert cell.evaluate(f"{alive}.length")["value"] == 0
