@@ -11,9 +11,11 @@ import importlib.util
 import json
 import os
 import platform
+import select
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -97,8 +99,34 @@ def describe(context):
     return "; ".join(f"{key}: {value!r}" for key, value in context.items())
 
 
-class Page:
-    """A page that plays scenarios, in a browser driven by Selenium."""
+class JavaScript:
+    """Where JavaScript plays the scenarios: what `evaluate` reaches, once tests/pages/*.js have made it ready."""
+
+    def evaluate(self, script, *arguments):
+        """Run JavaScript where the scenarios are played, `arguments` as its array `given`; its value or error."""
+        raise NotImplementedError
+
+    def complaints(self):
+        """What else was said, beside the answers."""
+        return []
+
+    def imported_by_pyws(self):
+        """The modules that `import pyws` loaded there."""
+        return self.evaluate("return importedByPyws()")["value"]
+
+    def run(self, name, origin, key):
+        """Play a scenario against the peer at `origin`: its journal, the journal expected, the traceback if any."""
+        try:
+            answer = self.evaluate("return await runScenario(...given)", name, origin, key, self.engine)
+        except Exception as error:
+            answer = {"error": str(error)}
+        if "error" in answer:
+            return {"journal": [], "expected": [], "error": "\n".join([answer["error"], *self.complaints()])}
+        return json.loads(answer["value"])
+
+
+class Page(JavaScript):
+    """A page that plays scenarios, or has a worker do it, in a browser driven by Selenium."""
 
     def __init__(self, id, page, interpreter, browser, **parameters):
         self.id = id
@@ -135,11 +163,11 @@ class Page:
         while not self.driver.execute_script("return window.ready"):
             failures = self.driver.execute_script("return window.failures")
             if failures or time.monotonic() > patience:
-                reasons = [*(failures or ["timeout"]), *self._console()]
+                reasons = [*(failures or ["timeout"]), *self.complaints()]
                 raise RuntimeError("\n".join([f"{self.page} does not start", *reasons]))
             time.sleep(0.05)
 
-    def _console(self):
+    def complaints(self):
         """What the browser's console says, where the driver can tell."""
         try:
             return [entry["message"] for entry in self.driver.get_log("browser")]
@@ -162,19 +190,70 @@ class Page:
         package = json.loads((WEB / self.interpreter.strip("/")).parent.joinpath("package.json").read_text())
         return f"{browser['browserName']} {browser['browserVersion']}, {package['name']} {package['version']}"
 
-    def imported_by_pyws(self):
-        """The modules that `import pyws` loaded in this page."""
-        return self.evaluate("return importedByPyws()")["value"]
 
-    def run(self, name, origin, key):
-        """Play a scenario against the peer at `origin`: its journal, the journal expected, the traceback if any."""
+class Node(JavaScript):
+    """Pyodide under Node, asked by lines of JSON."""
+
+    engine = "node"
+
+    def __init__(self, id):
+        self.id = id
+
+    def __enter__(self):
+        # The flag for Node 20; later ones have a WebSocket anyhow, and still know it.
+        node = [find("node"), "--experimental-websocket", "--expose-gc"]
+        if subprocess.run([*node, "-p", "WebSocket"], capture_output=True).returncode:
+            raise Unavailable("this Node has no WebSocket: 20.10 is the first that does")
         try:
-            answer = self.evaluate("return await runScenario(...given)", name, origin, key, self.engine)
-        except Exception as error:
-            answer = {"error": str(error)}
-        if "error" in answer:
-            return {"journal": [], "expected": [], "error": "\n".join([answer["error"], *self._console()])}
-        return json.loads(answer["value"])
+            import bundle
+        except ImportError as error:
+            raise Unavailable(str(error)) from None
+        bundle.build()
+        with contextlib.ExitStack() as stack:
+            self._log = stack.enter_context(tempfile.TemporaryFile("w+"))
+            self._process = stack.enter_context(
+                subprocess.Popen(
+                    [*node, TESTS / "pages/node.mjs", *PAGE_FILES],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._log,
+                )
+            )
+            stack.callback(self._process.kill)
+            self._versions = self._answer(READY_WITHIN)["value"]
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception):
+        self._stack.close()
+
+    @property
+    def about(self):
+        """Node and the interpreter, with their versions."""
+        return "Node {node}, undici {undici}, pyodide {pyodide}".format(**self._versions)
+
+    def evaluate(self, script, *arguments):
+        question = json.dumps({"script": script, "given": arguments})
+        os.write(self._process.stdin.fileno(), f"{question}\n".encode())
+        return self._answer(SCENARIO_WITHIN)
+
+    def _answer(self, seconds):
+        # One line for each question, and none before it: what can be read begins an answer.
+        ready, _, _ = select.select([self._process.stdout], [], [], seconds)
+        if not ready:
+            self._process.kill()  # an answer that comes late would be taken for the next one
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("\n".join(["Node was too slow" if not ready else "Node has ended", *self.complaints()]))
+        return json.loads(line)
+
+    def complaints(self):
+        """What was written to stderr since this was last asked."""
+        position = getattr(self, "_told", 0)
+        self._log.seek(position)
+        text = self._log.read()
+        self._told = position + len(text.encode())
+        return text.splitlines()
 
 
 CHROMIUM_FLAGS = [
@@ -299,4 +378,5 @@ COMING = [
     *(Page(f"pyodide-{browser.__name__}", *PYODIDE, browser) for browser in (firefox, webkit)),
     *(Page(f"brython-{browser.__name__}", *BRYTHON, browser) for browser in (firefox, webkit)),
     *(make(browser) for make in (pyodide_worker, brython_worker) for browser in (firefox, webkit)),
+    Node("pyodide-node"),
 ]
