@@ -166,6 +166,9 @@ class Page(JavaScript):
                 reasons = [*(failures or ["timeout"]), *self.complaints()]
                 raise RuntimeError("\n".join([f"{self.page} does not start", *reasons]))
             time.sleep(0.05)
+        loaded = self.driver.execute_script("return performance.getEntriesByType('resource').map(({name}) => name)")
+        if foreign := [url for url in loaded if not url.startswith((origin, "blob:", "data:"))]:
+            raise RuntimeError(f"{self.page} asks others: {foreign}")
 
     def complaints(self):
         """What the browser's console says, where the driver can tell."""
@@ -187,7 +190,8 @@ class Page(JavaScript):
     def about(self):
         """The browser and the interpreter, with their versions."""
         browser = self.driver.capabilities
-        package = json.loads((WEB / self.interpreter.strip("/")).parent.joinpath("package.json").read_text())
+        files = (folder / "package.json" for folder in (WEB / self.interpreter.strip("/")).parents)
+        package = json.loads(next(filter(Path.exists, files)).read_text())
         return f"{browser['browserName']} {browser['browserVersion']}, {package['name']} {package['version']}"
 
 
@@ -349,6 +353,7 @@ def find(*programs):
 # A page, and a file it needs.
 PYODIDE = ("pyodide.html", "/node_modules/pyodide/pyodide.mjs")
 BRYTHON = ("brython.html", "/node_modules/brython/brython.min.js")
+PYSCRIPT = ("pyscript.html", "/node_modules/@pyscript/core/dist/core.js")
 
 
 
@@ -372,6 +377,7 @@ CELLS = [
     Page("brython-chromium", *BRYTHON, chromium),
     pyodide_worker(chromium),
     brython_worker(chromium),
+    Page("pyscript-chromium", *PYSCRIPT, chromium),
 ]
 # Cells on their way into the axis, played when `--cells` names them: their deviations are not all judged yet.
 COMING = [
