@@ -67,12 +67,14 @@ js_connect = js_Function.new(
         return {failure: error.name, message: error.message};
     }
     socket.binaryType = "arraybuffer";
-    let failed = false, ended = false;
+    let failed = false, ended = false, closing = false;
     const end = (clean, code, reason) => {
         if (ended) return;
         ended = true;
         socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
-        up("closed", failed, clean, code, reason);
+        // Node ends from inside the call that gives up; nothing may come up from there.
+        if (closing) setTimeout(up, 0, "closed", failed, clean, code, reason);
+        else up("closed", failed, clean, code, reason);
     };
     socket.onopen = () => up("opened", socket.protocol, socket.extensions);
     socket.onmessage = ({data}) => up("received", typeof data === "string" ? data : new Uint8Array(data));
@@ -82,7 +84,11 @@ js_connect = js_Function.new(
     return {
         socket,
         send: data => socket.send(data.source ? Uint8Array.from(data.source) : data),
-        close: (code, reason) => code === 0 ? socket.close() : socket.close(code, reason),
+        close: (code, reason) => {
+            closing = true;
+            code === 0 ? socket.close() : socket.close(code, reason);
+            closing = false;
+        },
     };
     """,
 )
@@ -127,7 +133,10 @@ class Connection:
     @property
     def state(self) -> int:
         """The socket's readyState."""
-        return 3 if self._js_socket is None else int(self._js_socket.readyState)
+        if self._js_socket is None:
+            return 3
+        # Node's is CLOSED as soon as it is given up, before it says so.
+        return 2 if self._given_up else int(self._js_socket.readyState)
 
     @property
     def buffered(self) -> int:
