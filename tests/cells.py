@@ -356,7 +356,6 @@ BRYTHON = ("brython.html", "/node_modules/brython/brython.min.js")
 PYSCRIPT = ("pyscript.html", "/node_modules/@pyscript/core/dist/core.js")
 
 
-
 def worker(id, interpreter, browser, script, type="classic"):
     """The cell of a worker that runs `script`, on a page that only passes messages on."""
     return Page(id, "worker.html", interpreter, browser, worker=script, type=type)
