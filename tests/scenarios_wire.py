@@ -827,7 +827,7 @@ async def one_handshake_at_a_time(stage):
     """Sockets to one host and port connect in the order of their making: a slow first one holds up the others."""
     if stage.engine == "webkit":  # Deviation: TMO-04, WebKit
         return []
-    slow = stage.connect("wait 0.15", "accept", "until close", name="first")
+    slow = stage.connect("wait 0.4", "accept", "until close", name="first")
     quick = stage.connect("accept", "until close", name="second")
     last = stage.connect("accept", "until close", name="third")
     await stage.sleep(0.1)
