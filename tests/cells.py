@@ -314,7 +314,9 @@ def webkit():
     options.binary_location = find("MiniBrowser", *Path("/usr").glob("lib*/**/webkit2gtk-4.*/MiniBrowser"))
     options.add_argument("--automation")
     with display() as number:
-        service = webdriver.WebKitGTKService(find("WebKitWebDriver"), env={**os.environ, "DISPLAY": number})
+        # A worker's navigator.language is the locale's name, and Brython cannot do with "C".
+        environ = {**os.environ, "DISPLAY": number, "LC_ALL": "en_US.UTF-8"}
+        service = webdriver.WebKitGTKService(find("WebKitWebDriver"), env=environ)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of Selenium's own, in its class for WebKit
             started = webdriver.WebKitGTK(options, service=service)
