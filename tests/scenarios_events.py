@@ -870,9 +870,9 @@ async def a_signal_removes_its_listeners(stage):
 async def a_signal_of_the_page_removes_listeners_too(stage):
     """Where there is JavaScript its own AbortSignal will do as well."""
     if sys.platform == "brython":
-        from browser import window
+        from browser import self as js_global
 
-        controllers = [window.AbortController.new() for _ in range(2)]
+        controllers = [js_global.AbortController.new() for _ in range(2)]
     elif sys.platform == "emscripten":
         from js import AbortController as JsAbortController
 
@@ -1059,9 +1059,9 @@ async def two_hundred_sockets_leave_nothing_behind(stage):
 def witnesses():
     """A function to be told of each socket, and one that counts what is alive, as far as this runtime can tell."""
     if sys.platform == "brython":
-        from browser import window
+        from browser import self as js_global
 
-        return getattr(window, "witness", lambda _: None), lambda: [len(_running())]
+        return getattr(js_global, "witness", lambda _: None), lambda: [len(_running())]
     import gc
 
     from pyws.websocket import Connection
