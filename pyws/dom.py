@@ -176,7 +176,7 @@ class Event(metaclass=Interface):
     _bubbles = _cancelable = _composed = _trusted = False
     _target: "EventTarget | None" = None
     _current_target: "EventTarget | None" = None
-    _dispatching = _stopped = _stopped_immediately = _canceled = _in_passive = False
+    _stopped = _stopped_immediately = _canceled = _in_passive = False
 
     def __init__(self, type: str, eventInitDict: "Mapping[str, object] | None" = None, **keywords: "Any") -> None:
         if not isinstance(type, str):
@@ -244,7 +244,7 @@ class Event(metaclass=Interface):
     @property
     def timeStamp(self) -> float:
         """When it was made: milliseconds of a monotonic clock."""
-        return float(self._time_stamp)
+        return loop.milliseconds(self._time_stamp)
 
     @property
     def cancelBubble(self) -> bool:
@@ -302,7 +302,7 @@ class Event(metaclass=Interface):
         """
         if not isinstance(type, str):
             raise TypeError(f"type must be str, not {type.__class__.__name__}")
-        if self._dispatching:
+        if self._current_target is not None:
             return
         self._stopped = self._stopped_immediately = self._canceled = self._trusted = False
         self._target = None
@@ -348,24 +348,24 @@ class Listener:
             return bool(mine == callback)
         return function is getattr(callback, "__func__", None)
 
-    def call(self, event: Event) -> None:
-        """Call the callback, as "inner invoke" and "the event handler processing algorithm" have it."""
-        callback = self.callback
-        if callable(callback):
-            result = callback(event)
-            if result is None:
-                return
-            if loop.awaitable(result):
-                loop.start(result)
-            elif result is False and self.handler:
-                event.preventDefault()
-        elif not self.handler:
-            handle = getattr(callback, "handleEvent", None)
-            if not callable(handle):
-                raise TypeError(f"the listener {callback!r} is not callable and has no method handleEvent")
-            result = handle(event)
-            if result is not None and loop.awaitable(result):
-                loop.start(result)
+    def call(self, event: Event) -> object:
+        """Call a callback that is an object: its method `handleEvent`; an event handler that is none is ignored."""
+        if self.handler:
+            return None
+        handle = getattr(self.callback, "handleEvent", None)
+        if not callable(handle):
+            raise TypeError(f"the listener {self.callback!r} is not callable and has no method handleEvent")
+        return handle(event)
+
+    def settle(self, event: Event, result: "Any") -> None:
+        """Do what the callback's result asks for.
+
+        https://html.spec.whatwg.org/multipage/webappapis.html#the-event-handler-processing-algorithm
+        """
+        if loop.awaitable(result):
+            loop.start(result)
+        elif result is False and self.handler:
+            event.preventDefault()
 
 
 class EventTarget(metaclass=Interface):
@@ -451,7 +451,7 @@ class EventTarget(metaclass=Interface):
         """
         if not isinstance(event, Event):
             raise TypeError(f"event must be a pyws.Event, not {type(event).__name__}")
-        if event._dispatching:
+        if event._current_target is not None:
             raise DOMException("This event is being dispatched: dispatch a new one.", "InvalidStateError")
         event._trusted = False
         return self._dispatch(event)
@@ -469,7 +469,6 @@ class EventTarget(metaclass=Interface):
         event._target = self
         listeners = self._listeners.get(event._type)
         if listeners:
-            event._dispatching = True
             event._current_target = self
             try:
                 # A snapshot: what a listener adds meanwhile stands in a new tuple.
@@ -480,9 +479,9 @@ class EventTarget(metaclass=Interface):
                     listeners = self._listeners[event._type]
                     self._invoke(event, [listener for listener in listeners if not listener.capture])
             finally:
-                event._dispatching = False
                 event._current_target = None
-        event._stopped = event._stopped_immediately = False
+        if event._stopped:
+            event._stopped = event._stopped_immediately = False
         return not event._canceled
 
     def _invoke(self, event: Event, listeners: "Iterable[Listener]") -> None:
@@ -494,15 +493,20 @@ class EventTarget(metaclass=Interface):
                 continue
             if listener.once:
                 self._remove(event._type, listener)
-            event._in_passive = listener.passive
+            if listener.passive:
+                event._in_passive = True
             try:
-                listener.call(event)
+                callback = listener.callback
+                result = callback(event) if callable(callback) else listener.call(event)
+                if result is not None:
+                    listener.settle(event, result)
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as error:
                 loop.report(error)
             finally:
-                event._in_passive = False
+                if listener.passive:
+                    event._in_passive = False
             if event._stopped_immediately:
                 return
 

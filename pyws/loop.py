@@ -22,6 +22,7 @@ if sys.platform == "emscripten":
     from pyodide.ffi import create_once_callable
 
     now: "Callable[[], float]" = performance.now
+    milliseconds = float
 
     def later(seconds: float, callback: "Callable[[], object]") -> None:
         """Run `callback` once, in a task of its own, after `seconds`."""
@@ -41,11 +42,17 @@ if sys.platform == "emscripten":
         """Decode UTF-8: what is malformed becomes U+FFFD, a byte order mark stays."""
         return data.decode("utf-8", "replace")
 
+    def system() -> "Any":
+        """Return the module `sys`."""
+        return sys
+
 elif sys.platform == "brython":
+    import _sys
     from browser import aio
     from browser import self as js_global  # what a page calls window; a worker has one too
 
     now = js_global.performance.now
+    milliseconds = float
 
     def later(seconds: float, callback: "Callable[[], object]") -> None:
         """Run `callback` once, in a task of its own, after `seconds`."""
@@ -73,15 +80,20 @@ elif sys.platform == "brython":
         string: str = js_decode(data)
         return string
 
+    def system() -> "Any":
+        """Return the module `sys`; what it is made of where Brython's standard library, which has it, is not loaded."""
+        return _sys.modules.get("sys", _sys)
+
 else:
     import asyncio
     import time
 
-    _ORIGIN = time.perf_counter()
+    now = time.perf_counter
+    _ORIGIN = now()
 
-    def now() -> float:
-        """Return the milliseconds since import."""
-        return (time.perf_counter() - _ORIGIN) * 1000
+    def milliseconds(moment: float) -> float:
+        """Turn what `now` returned into milliseconds since import: few events are ever asked for it."""
+        return (moment - _ORIGIN) * 1000
 
     def later(seconds: float, callback: "Callable[[], object]") -> None:
         """Run `callback` once, in a task of its own, after `seconds`."""
@@ -102,6 +114,10 @@ else:
     def decode(data: bytes) -> str:
         """Decode UTF-8: what is malformed becomes U+FFFD, a byte order mark stays."""
         return data.decode("utf-8", "replace")
+
+    def system() -> "Any":
+        """Return the module `sys`."""
+        return sys
 
 
 _running: "set[object]" = set()
@@ -134,6 +150,6 @@ def report(error: BaseException) -> None:
     """
     # Deviation: HND-10, everywhere
     try:
-        sys.excepthook(type(error), error, error.__traceback__)
+        system().excepthook(type(error), error, error.__traceback__)
     except Exception as another:  # raised while `error` is handled: the traceback has both
-        sys.__excepthook__(type(another), another, another.__traceback__)
+        system().__excepthook__(type(another), another, another.__traceback__)

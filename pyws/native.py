@@ -67,20 +67,34 @@ js_connect = js_Function.new(
         return {failure: error.name, message: error.message};
     }
     socket.binaryType = "arraybuffer";
-    let failed = false, ended = false, closing = false;
+    let opened = false, failed = false, ended = false, closing = false;
     const end = (clean, code, reason) => {
         if (ended) return;
         ended = true;
         socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
+        // Firefox may have no error, or the server's code, where the end comes right behind the handshake.
+        const news = opened ? [failed, clean, code, reason] : [true, false, 1006, ""];
         // Node ends from inside the call that gives up; nothing may come up from there.
-        if (closing) setTimeout(up, 0, "closed", failed, clean, code, reason);
-        else up("closed", failed, clean, code, reason);
+        if (closing) setTimeout(up, 0, "closed", ...news);
+        else up("closed", ...news);
     };
-    socket.onopen = () => up("opened", socket.protocol, socket.extensions);
+    const fail = () => { failed = true; end(false, 1006, ""); };
+    socket.onopen = () => {
+        const {protocol, extensions} = socket;
+        opened = protocol ? protocols.includes(protocol) : !protocols.length;
+        if (opened) return up("opened", protocol, extensions);
+        // Firefox and WebKit open when the server chose no subprotocol, WebKit with one in another case, too.
+        socket.close();
+        end();
+    };
     socket.onmessage = ({data}) => up("received", typeof data === "string" ? data : new Uint8Array(data));
     // Where an engine has an error and no close (a port or a policy forbids the URL), close all the same.
     socket.onerror = () => { failed = true; setTimeout(end, 0, false, 1006, ""); };
-    socket.onclose = ({wasClean, code, reason}) => end(wasClean, code, reason);
+    socket.onclose = ({wasClean, code, reason}) => {
+        // Codes that no server may send, and that Firefox takes for clean ones when one does.
+        if (wasClean && (code === 1006 || code === 1015)) fail();
+        end(wasClean, code, reason);
+    };
     return {
         socket,
         send: data => socket.send(data.source ? Uint8Array.from(data.source) : data),
@@ -143,9 +157,12 @@ class Connection:
         """Payload bytes that the network has not taken."""
         return self._buffered if self._js_socket is None else int(self._js_socket.bufferedAmount)
 
-    def send(self, data: "str | bytes") -> None:
-        """Send a message."""
-        self._js_send(data if isinstance(data, str) else js_bytes(data))
+    def send(self, data: "str | bytes") -> int:
+        """Send a message if the state, which is returned, is OPEN."""
+        state = self.state
+        if state == 1:
+            self._js_send(data if isinstance(data, str) else js_bytes(data))
+        return state
 
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake; while connecting, give up."""

@@ -15,9 +15,8 @@ import re
 import socket
 import sys
 import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import unquote_to_bytes
 
 from aiohappyeyeballs import AddrInfoType, start_connection
@@ -50,6 +49,9 @@ TEXT, BINARY, CLOSE = 0x81, 0x82, 0x88  # the first byte of a message in one fra
 LINGER = 2.0
 """Seconds for the server to end TCP after both Close frames (RFC 6455, 7.1.1), as in Chromium."""
 
+LARGE = 65536
+"""Bytes of a message from which on it is worth the trouble not to join and copy it once more."""
+
 HEAD_START = 0.25
 """Seconds that one address of a host has before the next is tried too (RFC 8305, 5), as in Chromium."""
 
@@ -58,6 +60,10 @@ LONGEST_HEAD = 262144
 USER_AGENT = "pyws/0.1.0"
 
 logger = logging.getLogger("pyws")
+
+# glibc gives memory back to the system, only to ask for it again, page by page, for the next large message, unless it
+# has once seen a larger block freed: then it keeps up to twice that. This one is never touched, and costs nothing.
+bytes(1 << 22)
 
 
 class User(Protocol):
@@ -68,12 +74,39 @@ class User(Protocol):
     def _closed(self, failed: bool, clean: bool, code: int, reason: str) -> None: ...
 
 
+class Pieces:
+    """A message that comes in pieces: text is decoded as it comes."""
+
+    __slots__ = ("_decode", "_parts")
+
+    def __init__(self, text: bool) -> None:
+        self._decode = _utf8().decode if text else None
+        self._parts: list[Any] = []
+
+    def add(self, data: bytes, final: bool) -> None:
+        """Take the next piece; raise UnicodeDecodeError for what is no text."""
+        self._parts.append(data if self._decode is None else self._decode(data, final))
+
+    def joined(self) -> str | bytes:
+        """Return the message."""
+        nothing: str | bytes = b"" if self._decode is None else ""
+        return nothing.join(self._parts)
+
+
 class FailedError(Exception):
     """The connection is failed: the message says why, and what to do."""
 
 
 class Connection(asyncio.Protocol):
     """One connection, from connecting to its end: the other side of the seam."""
+
+    # A third of the memory that a dict of them takes.
+    __slots__ = (
+        "_aborted", "_address", "_agent", "_answer", "_chunks", "_closing", "_core", "_deaf", "_dropped", "_failure",
+        "_flushing", "_given_up", "_head", "_heard", "_held", "_in_transport", "_life", "_loop", "_loss", "_lost",
+        "_max_size", "_missing", "_needed", "_pieces", "_protocols", "_queue", "_queued", "_reset", "_size",
+        "_started", "_task", "_timer", "_transport", "_user", "_written", "state", "url", "__weakref__",
+    )  # fmt: skip
 
     def __init__(self, url: str, protocols: list[str], user: User) -> None:
         try:
@@ -97,8 +130,9 @@ class Connection(asyncio.Protocol):
 
         self._transport: asyncio.Transport | None = None
         self._core: ClientProtocol
-        self._answer: asyncio.Future[Response | None]
-        self._lost: asyncio.Event
+        self._answer: asyncio.Future[Response | None] | None = None  # while there is none
+        self._lost = False
+        self._loss: asyncio.Future[None] | None = None
         self._reset: Exception | None = None
         self._failure: FailedError | None = None
         self._given_up = self._started = self._deaf = self._aborted = False
@@ -106,22 +140,23 @@ class Connection(asyncio.Protocol):
         self._life: asyncio.TimerHandle | None = None
         self._heard = False
 
-        # Received: the head of the response; chunks of a frame that needs `_needed` bytes; a fragmented message.
+        # Received: the head of the response; chunks of a frame that needs `_needed` bytes, or the pieces of a message
+        # that is fragmented, or large and `_missing` bytes.
         self._head = b""
         self._max_size = sys.maxsize if agent.max_size is None else agent.max_size
         self._chunks: list[bytes] = []
         self._size = self._needed = 0
-        self._fragments: list[bytes] = []
-        self._decoder: codecs.IncrementalDecoder | None = None
+        self._missing = 0
+        self._pieces = NOTHING
 
         # Sent by the program and not yet written; then the Close frame that follows it.
-        self._queue: list[str | bytes] = []
+        self._queue: list[tuple[int, bytes]] = []
         self._closing: tuple[int | None, str] | None = None
         self._flushing = False
 
         # Payload bytes: in the queue; in the transport, each with the byte of the stream it ends at; never sent.
         self._queued = 0
-        self._in_transport: deque[tuple[int, int]] = deque()
+        self._in_transport: list[tuple[int, int]] = []
         self._written = 0
         self._dropped = 0
 
@@ -129,17 +164,23 @@ class Connection(asyncio.Protocol):
 
     # What the program asks.
 
-    def send(self, data: str | bytes) -> None:
-        """Send a message as soon as control returns to the loop."""
-        if isinstance(data, bytes) or data.isascii():
-            self._queued += len(data)
+    def send(self, data: str | bytes) -> int:
+        """Send a message as soon as control returns to the loop, if OPEN; the state."""
+        if self.state != OPEN:
+            return self.state
+        if isinstance(data, bytes):
+            first, payload = BINARY, data
         else:
-            data = scalar(data)
-            self._queued += len(data.encode())
-        self._queue.append(data)
+            try:
+                first, payload = TEXT, data.encode()
+            except UnicodeEncodeError:
+                first, payload = TEXT, scalar(data).encode()
+        self._queued += len(payload)
+        self._queue.append((first, payload))
         self._flush_soon()
         if self._agent.max_buffered is not None and self.buffered > self._agent.max_buffered:
             self._loop.call_soon(self._overflow)
+        return OPEN
 
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake, after what was sent; while connecting, give up."""
@@ -176,7 +217,7 @@ class Connection(asyncio.Protocol):
             if not self._given_up:
                 async with asyncio.timeout(self._agent.opening_timeout):
                     await self._establish()
-                await self._lost.wait()
+                await self._until_lost()
                 reason = self._failure or (self._reset if self._core.close_rcvd is None else None)
                 failed = reason is not None
                 if failed:
@@ -202,6 +243,7 @@ class Connection(asyncio.Protocol):
         self._queued = 0
         self._queue.clear()
         self._chunks.clear()
+        self._pieces = NOTHING
         user, self._held = self._user(), None
         close = None if self._transport is None else self._core.close_rcvd
         if user is None:
@@ -252,7 +294,7 @@ class Connection(asyncio.Protocol):
         )
         self._head = b""
         self._answer = self._loop.create_future()
-        self._lost = asyncio.Event()
+        self._lost = False
         try:
             await self._connect(proxy, places)
         except BaseException:
@@ -276,6 +318,7 @@ class Connection(asyncio.Protocol):
         self._core.send_request(request)
         self._write_core()
         response = await self._answer
+        self._answer = None
         if self._failure is not None:
             raise self._failure
         assert response is not None
@@ -301,14 +344,19 @@ class Connection(asyncio.Protocol):
 
     async def _hang_up(self, patience: float = 0) -> None:
         """End TCP, after `patience` seconds at most, and wait until it has ended."""
-        if self._transport is None or self._lost.is_set():
+        if self._transport is None or self._lost:
             return
         if patience:
             self._transport.close()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._lost.wait(), patience)
+                await asyncio.wait_for(self._until_lost(), patience)
         self._abort()
-        await self._lost.wait()
+        await self._until_lost()
+
+    async def _until_lost(self) -> None:
+        if not self._lost:
+            self._loss = self._loop.create_future()
+            await self._loss
 
     def _go_away(self) -> None:
         # https://websockets.spec.whatwg.org/#make-disappear
@@ -345,16 +393,18 @@ class Connection(asyncio.Protocol):
         for timer in (self._timer, self._life):
             if timer is not None:
                 timer.cancel()
-        if not self._answer.done():
+        if self._unanswered:
             self._fail_opening("the server ended the connection before it answered the opening handshake")
         if exc is None and not self._aborted:
             self._in_transport.clear()
         self._reset = exc
-        self._lost.set()
+        self._lost = True
+        if self._loss is not None and not self._loss.done():
+            self._loss.set_result(None)
 
     def eof_received(self) -> None:
         """End TCP from our side too, after what is being written."""
-        if not self._answer.done():
+        if self._unanswered:
             self._core.receive_eof()
             self._read_answer()
         self._deaf = True
@@ -368,8 +418,11 @@ class Connection(asyncio.Protocol):
             else:
                 self._heard = True
                 self._flush()
-                self._receive(data)
-                self._flush()
+                self._flushing = True  # what listeners send goes out together, right here
+                try:
+                    self._receive(data)
+                finally:
+                    self._flush()
         except (KeyboardInterrupt, SystemExit) as error:
             # A listener ends the program. To uvloop it would be an error of this protocol, and the loop would go on.
             self._loop.call_soon(_interrupt, error)
@@ -377,7 +430,7 @@ class Connection(asyncio.Protocol):
     # The opening handshake.
 
     def _receive_head(self, data: bytes) -> None:
-        if self._answer.done():
+        if not self._unanswered:
             return
         seen = len(self._head)
         self._head += data
@@ -393,9 +446,9 @@ class Connection(asyncio.Protocol):
         if self.state == OPEN:
             self._receive(rest)
             self._flush()
-        elif end >= 4 and not self._answer.done():
+        elif end >= 4 and self._unanswered:
             # The library waits for the body of a refusal. Browsers do not.
-            self._answer.set_result(_refusal(self._head[:end]))
+            self._answered(_refusal(self._head[:end]))
 
     def _read_answer(self) -> None:
         core = self._core
@@ -407,11 +460,11 @@ class Connection(asyncio.Protocol):
         elif response is None:
             return
         elif response.status_code != 101:
-            self._answer.set_result(response)
+            self._answered(response)
         elif self._protocols and core.subprotocol is None:
             self._fail_opening(f"the server chose none of the subprotocols {', '.join(self._protocols)}")
         else:
-            self._answer.set_result(response)
+            self._answered(response)
             self.state = OPEN
             if self._agent.ping_interval is not None:
                 self._life = self._loop.call_later(self._agent.ping_interval, self._ask_for_life)
@@ -420,13 +473,23 @@ class Connection(asyncio.Protocol):
                 extensions = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
                 user._opened(core.subprotocol or "", extensions)
 
+    @property
+    def _unanswered(self) -> bool:
+        return self._answer is not None and not self._answer.done()
+
+    def _answered(self, response: Response | None) -> None:
+        assert self._answer is not None
+        self._answer.set_result(response)
+
     def _fail_opening(self, reason: str) -> None:
         self._failure = FailedError(reason)
-        self._answer.set_result(None)
+        self._answered(None)
 
     # Receiving: whole plain messages here, everything else through the library.
 
     def _receive(self, data: bytes) -> None:
+        if self._deaf:
+            return
         if self._chunks:
             self._chunks.append(data)
             self._size += len(data)
@@ -434,48 +497,86 @@ class Connection(asyncio.Protocol):
                 return
             data = b"".join(self._chunks)
             self._chunks = []
-        core = self._core
+        elif self._missing:
+            data = self._receive_more(data)
+        user, core = self._user(), self._core
+        whole = core.current_size is None  # no fragmented message is in progress
         position, end = 0, len(data)
-        while position < end and not self._deaf:
+        while position < end:
+            first = data[position]
             start = position + 2
-            length = data[position + 1] if start <= end else 0
-            if length > 127:
-                self._judge(data[position:start])  # masked: the library refuses it
-                return
-            if length > 125:
-                start += 2 if length == 126 else 8
-                shortest = 126 if length == 126 else 65536
-                length = int.from_bytes(data[position + 2 : start], "big") if start <= end else 0
-                # RFC 6455, 5.2: "the minimal number of bytes", "the most significant bit MUST be 0"
-                if start <= end and (length < shortest or length >> 63):
-                    self._fail(1002, "the length of a frame is encoded against RFC 6455, 5.2")
+            try:
+                length = data[position + 1]
+                if length > 127:
+                    self._judge(data[position:start])  # masked: the library refuses it
                     return
+                if length > 125:
+                    start += 2 if length == 126 else 8
+                    shortest = 126 if length == 126 else 65536
+                    length = data[position + 2] << 8 | data[position + 3]
+                    if shortest > 126:
+                        length = int.from_bytes((*data[position + 2 : start - 1], data[start - 1]), "big")
+                    # RFC 6455, 5.2: "the minimal number of bytes", "the most significant bit MUST be 0"
+                    if length < shortest or length >> 63:
+                        self._fail(1002, "the length of a frame is encoded against RFC 6455, 5.2")
+                        return
+            except IndexError:
+                self._keep(data, position, start)
+                return
             stop = start + length
             if length > self._max_size:
                 self._fail(1009, f"a message of {length} bytes is larger than max_size, {self._max_size} bytes")
                 return
             if stop > end:
-                self._chunks = [data[position:]]
-                self._size = end - position
-                self._needed = stop - position
-                return
-            first = data[position]
-            if (first != TEXT and first != BINARY) or core.current_size is not None:
-                if first == CLOSE:
-                    core.current_size = None  # RFC 6455, 5.4: it may come between fragments; none will be waited for
-                self._judge(data[position:stop])
-            elif self.state == OPEN:
-                payload = data[start:stop]
-                if first == BINARY:
-                    self._deliver(payload)
+                if length >= LARGE and whole and first in (TEXT, BINARY):
+                    self._pieces = Pieces(first == TEXT)
+                    self._missing = length
+                    self._receive_more(data[start:])
                 else:
+                    self._keep(data, position, stop)
+                return
+            if whole and first == TEXT:
+                if self.state == OPEN and user is not None:
                     try:
-                        text = payload.decode()
+                        text = data[start:stop].decode()
                     except UnicodeDecodeError as error:
                         self._fail(1007, f"a text message is not UTF-8: {error}")
                         return
-                    self._deliver(text)
+                    user._received(text)
+            elif whole and first == BINARY:
+                if self.state == OPEN and user is not None:
+                    user._received(data[start:stop])
+            else:
+                self._judge(data[position:stop])
+                if self._deaf:
+                    return
+                whole = core.current_size is None
             position = stop
+
+    def _keep(self, data: bytes, start: int, stop: int) -> None:
+        """Wait for the rest of a frame, or of its head."""
+        self._chunks = [data[start:]]
+        self._size = len(data) - start
+        self._needed = stop - start
+
+    def _receive_more(self, data: bytes) -> bytes:
+        """Add to a large message, which is never joined before it is whole; what follows it."""
+        missing = self._missing
+        self._missing = max(0, missing - len(data))
+        self._add(data[:missing], not self._missing)
+        return data[missing:]
+
+    def _add(self, data: bytes, final: bool) -> None:
+        if self.state != OPEN:
+            return
+        try:
+            self._pieces.add(data, final)
+        except UnicodeDecodeError as error:
+            self._fail(1007, f"a text message is not UTF-8: {error}")
+            return
+        if final and (user := self._user()) is not None:
+            user._received(self._pieces.joined())
+            self._pieces = NOTHING
 
     def _judge(self, data: bytes) -> None:
         core = self._core
@@ -497,24 +598,8 @@ class Connection(asyncio.Protocol):
 
     def _receive_fragment(self, frame: Frame) -> None:
         if frame.opcode is not Opcode.CONT:
-            self._fragments = []
-            self._decoder = _utf8() if frame.opcode is Opcode.TEXT else None
-        self._fragments.append(bytes(frame.data))
-        if self._decoder is not None:
-            try:
-                self._decoder.decode(self._fragments[-1], frame.fin)
-            except UnicodeDecodeError as error:
-                self._fail(1007, f"a text message is not UTF-8: {error}")
-                return
-        if frame.fin:
-            message = b"".join(self._fragments)
-            self._fragments = []
-            self._deliver(message if self._decoder is None else message.decode())
-
-    def _deliver(self, message: str | bytes) -> None:
-        user = self._user()
-        if user is not None:
-            user._received(message)
+            self._pieces = Pieces(frame.opcode is Opcode.TEXT)
+        self._add(bytes(frame.data), frame.fin)
 
     # What the user agent's owner may ask for.
 
@@ -575,11 +660,11 @@ class Connection(asyncio.Protocol):
             if core.state is not State.OPEN or self._deaf:
                 self._drop_queue()
             elif core.extensions:
-                for data in self._queue:
-                    if isinstance(data, str):
-                        core.send_text(data.encode())
+                for first, payload in self._queue:
+                    if first == TEXT:
+                        core.send_text(payload)
                     else:
-                        core.send_binary(data)
+                        core.send_binary(payload)
                 self._write(b"".join(core.data_to_send()), self._queued)
                 self._queue = []
                 self._queued = 0
@@ -594,10 +679,35 @@ class Connection(asyncio.Protocol):
                 self._set_timer(self._agent.closing_timeout, self._abort)
 
     def _write_queue(self) -> None:
-        if self._queue:
-            self._write(b"".join([part for data in self._queue for part in _frame(data)]), self._queued)
-            self._queue = []
-            self._queued = 0
+        """Write each message as one frame, masked (RFC 6455, 5.2 and 5.3), and small ones together."""
+        if not self._queue:
+            return
+        masks = os.urandom(4 * len(self._queue))
+        parts = []
+        size = position = 0
+        for first, payload in self._queue:
+            length = len(payload)
+            if length < 126:
+                parts.append(bytes((first, 128 | length)))
+            elif length < 65536:
+                parts.append(bytes((first, 254, length >> 8, length & 255)))
+            else:
+                parts.append(bytes((first, 255)) + length.to_bytes(8, "big"))
+            mask = masks[position : position + 4]
+            position += 4
+            parts.append(mask)
+            if length >= LARGE:
+                self._write(b"".join(parts), size)
+                self._write(apply_mask(payload, mask), length)
+                parts = []
+                size = 0
+            else:
+                parts.append(apply_mask(payload, mask))
+                size += length
+        if parts:
+            self._write(b"".join(parts), size)
+        self._queue = []
+        self._queued = 0
 
     def _drop_queue(self) -> None:
         self._dropped += self._queued
@@ -621,8 +731,12 @@ class Connection(asyncio.Protocol):
         """Forget what the network has taken. A transport that is closing may have thrown its buffer away."""
         if self._in_transport and self._transport is not None and not self._transport.is_closing():
             taken = self._written - self._transport.get_write_buffer_size()
-            while self._in_transport and self._in_transport[0][0] <= taken:
-                self._in_transport.popleft()
+            gone = 0
+            for end, _ in self._in_transport:
+                if end > taken:
+                    break
+                gone += 1
+            del self._in_transport[:gone]
 
     # The end of TCP.
 
@@ -642,6 +756,10 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
 
+_utf8 = codecs.getincrementaldecoder("utf-8")
+NOTHING = Pieces(False)
+
+
 def _is_address(host: str) -> bool:
     """Tell whether a host of the URL standard is an IP address."""
     return ":" in host or host.replace(".", "").isdigit()
@@ -649,23 +767,6 @@ def _is_address(host: str) -> bool:
 
 def _interrupt(error: BaseException) -> None:
     raise error
-
-
-def _frame(data: str | bytes) -> tuple[bytes, bytes, bytes]:
-    """Return the parts of a frame with the whole message, masked (RFC 6455, 5.2 and 5.3)."""
-    if isinstance(data, str):
-        first, payload = TEXT, data.encode()
-    else:
-        first, payload = BINARY, data
-    length = len(payload)
-    if length < 126:
-        head = bytes((first, 128 | length))
-    elif length < 65536:
-        head = bytes((first, 254)) + length.to_bytes(2, "big")
-    else:
-        head = bytes((first, 255)) + length.to_bytes(8, "big")
-    mask = os.urandom(4)
-    return head, mask, apply_mask(payload, mask)
 
 
 def _refusal(head: bytes) -> Response:
@@ -690,7 +791,5 @@ def _basic(username: str, password: str) -> str:
     pair = unquote_to_bytes(username) + b":" + unquote_to_bytes(password)
     return "Basic " + base64.b64encode(pair).decode()
 
-
-_utf8 = codecs.getincrementaldecoder("utf-8")
 
 _turns: weakref.WeakValueDictionary[tuple[object, str, int], asyncio.Lock] = weakref.WeakValueDictionary()

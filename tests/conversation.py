@@ -166,7 +166,7 @@ class Transport(asyncio.Transport):
         fed = len(connection._head) + bool(connection._chunks) * connection._size + len(core.reader.buffer)
         if fed > self.fed + SLACK:
             raise ViolationError(f"{fed} bytes are held, of {self.fed} that were fed")
-        fragments = sum(map(len, connection._fragments))
+        fragments = sum(map(len, connection._pieces._parts))
         limit = min(self.fed * RATIO, connection._max_size)
         if fragments > limit:
             raise ViolationError(f"{fragments} bytes of a message are held, of {limit} at most")
@@ -206,7 +206,7 @@ async def _perform(loop, conversation):
     journal = []
     over = loop.create_future()
     with AGENTS[conversation.agent]:
-        ws = WebSocket("ws://user:password@server.test/", ["chat"] if conversation.asks else None)
+        ws = WebSocket("ws://user:password@192.0.2.1/", ["chat"] if conversation.asks else None)
     ws.binaryType = "arraybuffer"
 
     def note(event):

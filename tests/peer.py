@@ -322,6 +322,10 @@ class Conversation:
 
     # Listening
 
+    async def do_ready(self, _):
+        """Wait until the client says that it is open, as `Stage.connect` does for this verb."""
+        await self.read_frame()
+
     async def do_read(self, number):
         """`read` or `read N`: read N messages or control frames."""
         for _ in range(int(number or 1)):

@@ -53,7 +53,7 @@ async def over(stage, ws):
 @scenario("EVT-04", "EVT-05", "EVT-11", "EVT-12", "EVT-14")
 async def events_of_the_network_carry_their_fields(stage):
     """Class, flags and fields of each event, and `isTrusted`, which nobody can set."""
-    ws = stage.connect("accept", "text hi", "raw 8300", journal=False)
+    ws = stage.connect("accept", "ready", "text hi", "raw 8300", journal=False)
 
     def describe(event):
         flags = [name for name in ("bubbles", "cancelable", "composed", "isTrusted") if getattr(event, name)]
@@ -89,7 +89,7 @@ async def a_message_names_its_origin(stage):
 @scenario("EVT-13")
 async def an_event_knows_where_it_is(stage):
     """`target` and `currentTarget` are the very socket, the phase is 2; afterwards only `target` remains."""
-    ws = stage.connect("accept", "text x", "raw 8300", journal=False)
+    ws = stage.connect("accept", "ready", "text x", "raw 8300", journal=False)
     events = []
 
     def describe(event):
@@ -151,7 +151,7 @@ async def a_busy_listener_delays_and_loses_nothing(stage):
 @scenario("EVT-18")
 async def no_event_of_the_network_can_be_prevented(stage):
     """`preventDefault()`, `returnValue` and a handler's False change nothing."""
-    ws = stage.connect("accept", "text one", "text two", "raw 8300")
+    ws = stage.connect("accept", "ready", "text one", "text two", "raw 8300")
 
     def prevent(event):
         event.preventDefault()
@@ -168,7 +168,7 @@ async def no_event_of_the_network_can_be_prevented(stage):
 @scenario("EVT-03", "EVT-21", "PYQ-11", "PYQ-12", "PYQ-13")
 async def what_a_listener_sets_off_runs_after_the_dispatch(stage):
     """A timer, an `async def` listener and the waiter of a future come after `close`, though `error` set them off."""
-    ws = stage.connect("accept", "raw 8300")
+    ws = stage.connect("accept", "ready", "raw 8300")
     outcome = Future()
     after = []
 

@@ -726,7 +726,7 @@ async def events_and_handlers_are_pythons_own(stage):
 @scenario("PYQ-17", "BUF-07")
 async def what_is_sent_after_a_failure_is_counted(stage):
     """When the connection has failed `send` raises nothing, and `bufferedAmount` grows by the bytes of UTF-8."""
-    ws = stage.connect("accept", "raw 8300", journal=False)
+    ws = stage.connect("accept", "ready", "raw 8300", journal=False)
     await stage.closed(ws)
     for data in ("€", b"12", Blob(["x"]), "", LONE):
         ws.send(data)

@@ -86,8 +86,6 @@ class Stage:
     def connect(self, *verbs, origin=None, protocols=None, journal=True, name=""):
         """Open a socket to the peer, which will do `verbs`; its events go to the journal, binary ones as bytes."""
         key = f"{self._key}-{len(self._sockets) + 1}"
-        if self.engine in ("firefox", "webkit") and "hold" not in verbs:  # the handshake's read must not hold the end
-            verbs = [part for verb in verbs for part in ([verb, "wait 0.03"] if verb == "accept" else [verb])]
         query = "&".join(["do=" + encode(verb) for verb in verbs])
         ws = WebSocket(f"{origin or self.origin}/{key}?{query}", protocols)
         ws.binaryType = "arraybuffer"
@@ -95,6 +93,8 @@ class Stage:
         self._keys[id(ws)] = key
         self._messages[id(ws)] = []
         ws.addEventListener("message", lambda event: self._messages[id(ws)].append(event.data))
+        if "ready" in verbs:
+            ws.addEventListener("open", lambda _: ws.send("ready"))
         if journal:
             self.watch(ws, name)
         return ws

@@ -570,11 +570,16 @@ def test_a_peer_that_does_not_read_cannot_hold_the_program(runner, address, monk
 
 
 @pytest.mark.once
-@pytest.mark.cells("chromium")  # only its garbage collector can be asked to run
+@pytest.mark.cells("chromium", "firefox")  # the garbage collectors that can be asked to run
 @pytest.mark.rows("GCO-06", "PYQ-23")
 def test_closed_sockets_are_garbage_in_a_page(cell, peer):
     """After 200 sockets the browser's collector finds none: no handler, proxy or Python object holds on to them."""
-    cell.evaluate(
+
+    def inside(script):
+        """The value of a script of the page itself: what a driver runs may have a global object of its own."""
+        return cell.evaluate("return self.eval(given[0])", script)["value"]
+
+    inside(
         """
         globalThis.witnessed = [];
         globalThis.witness = (thing) => { witnessed.push(new WeakRef(thing)); };
@@ -582,15 +587,15 @@ def test_closed_sockets_are_garbage_in_a_page(cell, peer):
         globalThis.WebSocket = class WebSocket extends Unwatched {
             constructor(...details) { super(...details); witness(this); }
         };
+        null;
         """
     )
     name = "two_hundred_sockets_leave_nothing_behind"
     try:
         result = cell.run(name, peer.origin, f"lifetime-{next(numbers)}")
     finally:
-        cell.evaluate("globalThis.WebSocket = Unwatched; delete globalThis.witness")
+        inside("globalThis.WebSocket = Unwatched; delete globalThis.witness")
     assert result["journal"] == result["expected"], result["error"]
-    cell.evaluate("await gc({type: 'major', execution: 'async'})")
-    assert cell.evaluate("return witnessed.length")["value"] >= 200
-    alive = "return witnessed.map((thing) => thing.deref()).filter(Boolean)"
-    assert cell.evaluate(f"{alive}.length")["value"] == 0
+    cell.collect_garbage()
+    assert inside("witnessed.length") >= 200
+    assert inside("witnessed.map((thing) => thing.deref()).filter(Boolean).length") == 0

@@ -1,8 +1,11 @@
-"""Make what pages load: a wheel for Pyodide and one script for Brython.
+"""Make what others install, and what pages load.
 
     python3 tools/bundle.py
 
-dist/*.whl             the package, as pip and `pyodide.loadPackage` take it
+dist/*.whl             the package, as pip, micropip and `pyodide.loadPackage` take it
+dist/*.tar.gz          its sources, tests and tools, which make the same wheel
+dist/pyodide/          Pyodide's core with a lock file that knows pyws: a folder for one's own server, all that
+                       `loadPackage("pyws-websocket")` and PyScript need
 dist/pyws.brython.js   `import pyws` for Brython, with only the modules that a page can reach
 dist/index.json        {"wheel": the wheel's file name}
 
@@ -10,15 +13,19 @@ The same sources make the same bytes; what has not changed is not written.
 """
 
 import ast
+import filecmp
 import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
 import tokenize
+from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import environment
 
@@ -29,30 +36,72 @@ from flit_core import buildapi
 
 DIST = environment.ROOT / "dist"
 PACKAGE = environment.ROOT / "pyws"
+PYODIDE = environment.WEB / "node_modules" / "pyodide"
+# What a page loads of the npm package. It has no micropip, which comes from PyPI.
+PYODIDE_FILES = ["pyodide.js", "pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip"]
 ZIP_EPOCH = "315532800"  # 1980, the earliest time a wheel can hold
 
 
 def build() -> list[Path]:
-    """Make everything, and return the files that pages load."""
+    """Make everything, and return the files that are pyws: wheel, script and sources."""
     DIST.mkdir(exist_ok=True)
-    wheel, content = build_wheel()
-    files = {
-        DIST / wheel: content,
-        DIST / "pyws.brython.js": brython_script().encode(),
-        DIST / "index.json": json.dumps({"wheel": wheel}).encode() + b"\n",
-    }
-    for path, data in files.items():
-        if not path.exists() or path.read_bytes() != data:
-            path.write_bytes(data)
-    return [path for path in files if path.suffix != ".json"]
+    wheel, sources = (DIST / write(*made) for made in distributions())
+    script = DIST / write("pyws.brython.js", brython_script().encode())
+    write("index.json", json.dumps({"wheel": wheel.name}).encode() + b"\n")
+    build_pyodide(wheel)
+    return [wheel, script, sources]
 
 
-def build_wheel() -> tuple[str, bytes]:
-    """Name and content of the wheel."""
+def write(name: str, data: bytes) -> str:
+    """Write a file of `DIST`, unless it is there already; its name."""
+    path = DIST / name
+    if not path.exists() or path.read_bytes() != data:
+        path.write_bytes(data)
+    return name
+
+
+def distributions() -> Iterator[tuple[str, bytes]]:
+    """Name and content of the wheel and of the archive of its sources."""
     os.environ.setdefault("SOURCE_DATE_EPOCH", ZIP_EPOCH)
     with chdir(environment.ROOT), tempfile.TemporaryDirectory() as folder:
-        name = buildapi.build_wheel(folder)
-        return name, Path(folder, name).read_bytes()
+        for build_one in (buildapi.build_wheel, buildapi.build_sdist):
+            name = build_one(folder)
+            yield name, Path(folder, name).read_bytes()
+
+
+def build_pyodide(wheel: Path) -> None:
+    """Make the folder in which Pyodide knows pyws and micropip by name."""
+    folder = DIST / "pyodide"
+    folder.mkdir(exist_ok=True)
+    files = [PYODIDE / name for name in PYODIDE_FILES]
+    wheels = [wheel, *sorted(environment.WEB.joinpath("wheels").glob("*.whl"))]
+    for path in [*files, *wheels]:
+        copy = folder / path.name
+        if not copy.exists() or not filecmp.cmp(path, copy):
+            shutil.copy2(path, copy)
+    for stale in {path.name for path in folder.glob("*.whl")} - {path.name for path in wheels}:
+        folder.joinpath(stale).unlink()
+    lock = json.loads(PYODIDE.joinpath("pyodide-lock.json").read_bytes())
+    lock["packages"] |= locked([folder / path.name for path in wheels], lock["info"])
+    write("pyodide/pyodide-lock.json", json.dumps(lock, sort_keys=True).encode())
+
+
+def locked(wheels: list[Path], info: dict[str, Any]) -> dict[str, Any]:
+    """What Pyodide's lock file has to say of wheels, by the library below `pyodide lockfile add-wheels`.
+
+    It fails if one of them depends, in a page, on anything but the others. It gets to see no other package, because
+    its version for Python 3.11 cannot read the lock file of today's Pyodide.
+    """
+    from pyodide_lock import PyodideLockSpec
+    from pyodide_lock.spec import InfoSpec
+    from pyodide_lock.utils import add_wheels_to_spec
+
+    spec = add_wheels_to_spec(PyodideLockSpec(info=InfoSpec(version="", **info), packages={}), wheels)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "lock.json")
+        spec.to_json(path)
+        packages: dict[str, Any] = json.loads(path.read_bytes())["packages"]
+    return {name: {"tool": {}, **package} for name, package in packages.items()}  # 3.11's leaves out what is empty
 
 
 def brython_script() -> str:
@@ -77,34 +126,61 @@ def page_modules() -> dict[str, str]:
     while waiting:
         name = waiting.pop()
         if name not in modules:
-            modules[name] = (PACKAGE / f"{name}.py").read_text("utf-8")
-            siblings = Siblings()
-            siblings.visit(ast.parse(modules[name]))
-            waiting += siblings.names
+            modules[name] = on_brython((PACKAGE / f"{name}.py").read_text("utf-8"))
+            for node in ast.walk(ast.parse(modules[name])):
+                if isinstance(node, ast.ImportFrom) and node.level == 1:
+                    names = [node.module] if node.module else [alias.name for alias in node.names]
+                    waiting += [name for name in names if (PACKAGE / f"{name}.py").exists()]
     return modules
 
 
-class Siblings(ast.NodeVisitor):
-    """Collects the modules of its own package that a module imports where `sys.platform` is "brython"."""
+def on_brython(source: str) -> str:
+    """Source without what is for other platforms, each line at its number.
 
-    PAGE = {"__builtins__": {}, "sys": SimpleNamespace(platform="brython"), "TYPE_CHECKING": False}
+    An `import sys` that served no other end goes too: Brython's own `sys` is in its standard library, 4.8 MB that a
+    page can do without.
+    """
+    lines = source.splitlines()
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
+    def settle(statements: list[ast.stmt]) -> None:
+        """Put what runs of each `if` in the place of the whole."""
+        for node in statements:
+            taken = choice(node) if isinstance(node, ast.If) else None
+            if taken is None:
+                settle([child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)])
+                continue
+            kept = range(start(taken[0]), (taken[-1].end_lineno or 0) + 1) if taken else range(0)
+            for number in range(node.lineno, (node.end_lineno or 0) + 1):
+                if number not in kept:
+                    lines[number - 1] = ""
+            lines[node.lineno - 1] = " " * node.col_offset + ("if True:" if taken else "pass")
+            settle(taken)
 
-    def visit_If(self, node: ast.If) -> None:
-        try:
-            taken = eval(compile(ast.Expression(node.test), "<if>", "eval"), self.PAGE)
-        except (NameError, AttributeError, TypeError):
-            self.generic_visit(node)  # not about the platform
-        else:
-            for child in node.body if taken else node.orelse:
-                self.visit(child)
+    settle(ast.parse(source).body)
+    tree = ast.parse("\n".join(lines))
+    if not any(isinstance(node, ast.Name) and node.id == "sys" for node in ast.walk(tree)):
+        lines = ["" if line == "import sys" else line for line in lines]
+    return "\n".join(lines) + "\n"
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if node.level == 1:
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            self.names += [name for name in names if (PACKAGE / f"{name}.py").exists()]
+
+def choice(node: ast.If) -> list[ast.stmt] | None:
+    """What runs in Brython of an `if` that asks for the platform; None for any other."""
+    page = {"__builtins__": {}, "sys": SimpleNamespace(platform="brython"), "TYPE_CHECKING": False}
+    try:
+        holds = eval(compile(ast.Expression(node.test), "<if>", "eval"), page)
+    except (NameError, AttributeError, TypeError):
+        return None
+    if holds:
+        return node.body
+    other = node.orelse[0] if len(node.orelse) == 1 else None
+    taken = choice(other) if isinstance(other, ast.If) else None
+    return node.orelse if taken is None else taken
+
+
+def start(node: ast.stmt) -> int:
+    """The number of the first line of a statement, its decorators included."""
+    parts: list[ast.stmt | ast.expr] = [node, *getattr(node, "decorator_list", [])]
+    return min(part.lineno for part in parts)
 
 
 def without_remarks(source: str) -> str:

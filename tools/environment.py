@@ -48,6 +48,7 @@ def enter(group: str, debian: Sequence[str] = ()) -> None:
     provide_debian([*debian, "npm"])
     provide_python(group)
     provide_npm()
+    provide_wheels()
     if Path(sys.prefix).resolve() != VENV:
         sys.stdout.flush()
         os.execv(PYTHON, [str(PYTHON), *sys.argv])
@@ -111,9 +112,25 @@ def provide_npm() -> None:
     stamp = WEB / "node_modules" / ".ready"
     state = fingerprint(WEB / "package.json", WEB / "package-lock.json")
     if not stamp.exists() or stamp.read_text() != state:
-        with step("installing Pyodide, Brython and PyScript in web/node_modules"):
+        with step("installing Pyodide, PyScript and Brython in web/node_modules"):
             npm = shutil.which("npm") or "npm"
             run([npm, "ci", "--no-audit", "--no-fund"], "npm could not install web/package-lock.json", WEB)
+            stamp.write_text(state)
+
+
+def provide_wheels() -> None:
+    """Download the wheels that pages load, the group "page", to `web/wheels`, unless nothing has changed since."""
+    folder = WEB / "wheels"
+    stamp = folder / ".ready"
+    state = fingerprint(ROOT / "pyproject.toml")
+    if not stamp.exists() or stamp.read_text() != state:
+        with step("downloading what pages install"):
+            shutil.rmtree(folder, ignore_errors=True)
+            # Meant for Pyodide's Python, not for the one that downloads.
+            pip(
+                PYTHON, "download", "--no-deps", "--only-binary", ":all:", "--python-version", "3.14",
+                "--dest", str(folder), "--group", f"{ROOT / 'pyproject.toml'}:page",
+            )  # fmt: skip
             stamp.write_text(state)
 
 

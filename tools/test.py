@@ -10,7 +10,7 @@ import time
 import environment
 
 if __name__ == "__main__":
-    environment.enter("test", ["chromium", "chromium-driver"])
+    environment.enter("test", ["chromium", "chromium-driver", "firefox-esr", "webkit2gtk-driver", "xvfb"])
 
 import bundle
 
