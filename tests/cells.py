@@ -392,5 +392,6 @@ CELLS = [
     Page("brython-webkit", *BRYTHON, webkit),
     *(make(browser) for browser in (chromium, firefox, webkit) for make in (pyodide_worker, brython_worker)),
     Page("pyscript-chromium", *PYSCRIPT, chromium),
-    Node("pyodide-node"),
 ]
+# Cells on their way into the axis, played when `--cells` names them: their deviations are not all judged yet.
+COMING = [Node("pyodide-node")]
