@@ -261,6 +261,10 @@ class Node(JavaScript):
             raise RuntimeError("\n".join(["Node was too slow" if not ready else "Node has ended", *self.complaints()]))
         return json.loads(line)
 
+    def collect_garbage(self):
+        """Let Node find all that nobody holds on to."""
+        self.evaluate("await gc({type: 'major', execution: 'async'})")
+
     def complaints(self):
         """What was written to stderr since this was last asked."""
         position = getattr(self, "_told", 0)
