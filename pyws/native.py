@@ -82,7 +82,8 @@ js_connect = js_Function.new(
     socket.onopen = () => {
         const {protocol, extensions} = socket;
         opened = protocol ? protocols.includes(protocol) : !protocols.length;
-        if (opened) return up("opened", protocol, extensions);
+        // Node leaves white space behind a header's value.
+        if (opened) return up("opened", protocol, extensions.trim());
         // Firefox and WebKit open when the server chose no subprotocol, WebKit with one in another case, too.
         socket.close();
         end();

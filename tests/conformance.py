@@ -69,7 +69,7 @@ def compare(played, cells, scenarios):
 
 def concerns(who, engine):
     """Whether "Firefox and WebKit", or "every browser", is this engine too."""
-    return engine in who.lower() or (who == "every browser" and engine != "cpython")
+    return engine in who.lower() or (who == "every browser" and engine not in ("cpython", "node"))
 
 
 def nameless(results):

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import conformance
-from cells import CELLS, COMING, Unavailable
+from cells import CELLS, Unavailable
 from peer import Peer
 from stage import SCENARIOS
 
@@ -19,7 +19,7 @@ def pytest_generate_tests(metafunc):
     """The runtimes as one axis. Session scope groups the tests by it, so that only one browser runs at a time."""
     if "cell" in metafunc.fixturenames:
         wanted = metafunc.config.getoption("cells")
-        cells = [cell for cell in [*CELLS, *COMING] if wanted and cell.id.startswith(wanted)] or CELLS
+        cells = [cell for cell in CELLS if cell.id.startswith(wanted)]
         if marker := metafunc.definition.get_closest_marker("cells"):
             cells = [cell for cell in cells if cell.id.endswith(marker.args)]
         metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells], indirect=True, scope="session")
@@ -33,7 +33,7 @@ def pytest_xdist_make_scheduler(config, log):
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             file, _, parameters = nodeid.partition("[")
-            cells = [cell.id for cell in [*CELLS, *COMING] if re.match(rf"{cell.id}[-\]]", parameters)]
+            cells = [cell.id for cell in CELLS if re.match(rf"{cell.id}[-\]]", parameters)]
             return max(cells, key=len, default=file.partition("::")[0])
 
     config.option.loadscopereorder = False

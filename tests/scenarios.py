@@ -51,7 +51,10 @@ async def what_ends_right_behind_the_handshake_was_open(stage):
     if stage.engine == "firefox":  # Deviation: EVT-02, Firefox
         stage.journal = [row for row in stage.journal if row.startswith("close")]
         return [FAILED[1]] * 2
-    return ["open 1", "message 1 'good'", *FAILED, "open 1", "message 1 'good'", FAILED[1]]
+    ending = FAILED[1:]
+    if stage.engine == "node":  # Deviation: ERR-04, Node
+        ending = FAILED
+    return ["open 1", "message 1 'good'", *FAILED, "open 1", "message 1 'good'", *ending]
 
 
 @scenario("EVT-16", "RST-08", "ERR-19", "CLS-08", "CLS-12")
@@ -130,7 +133,10 @@ async def text_survives_the_round_trip(stage):
     ws.close()
     await stage.closed(ws)
     stage.journal += await stage.heard(ws)
-    return ["open 1", f"message 1 {show(text)}", "close 3 clean 1005 ''", f"heard text {show(text)}", "heard close"]
+    heard = [f"heard text {show(text)}", "heard close"]
+    if stage.engine == "node":  # Deviation: EVT-07, Node
+        text = text[1:]
+    return ["open 1", f"message 1 {show(text)}", "close 3 clean 1005 ''", *heard]
 
 
 @scenario("SND-03", "BUF-03")
@@ -294,7 +300,10 @@ async def the_server_closes_with_code_and_reason(stage):
     ws = stage.connect("accept", "close 4321 går \U0001d11e")
     await stage.closed(ws)
     stage.journal += await stage.heard(ws)
-    return ["open 1", r"close 3 clean 4321 'g\xe5r \U0001d11e'", r"heard close 4321 'g\xe5r \U0001d11e'"]
+    reason = answer = r"'g\xe5r \U0001d11e'"
+    if stage.engine == "node":  # Deviation: SRV-01, Node
+        answer = "''"
+    return ["open 1", f"close 3 clean 4321 {reason}", f"heard close 4321 {answer}"]
 
 
 @scenario("ERR-10")
@@ -435,7 +444,8 @@ async def fin_without_a_close_is_no_error(stage):
     """TCP that ends without a Close frame: close 1006 alone, as in all browsers."""
     ws = stage.connect("accept", "ready", "text last", "fin")
     await stage.closed(ws)
-    return ["open 1", "message 1 'last'", "close 3 unclean 1006 ''"]
+    ending = FAILED[1:] if stage.engine != "node" else FAILED  # Deviation: ERR-04, Node
+    return ["open 1", "message 1 'last'", *ending]
 
 
 @scenario("ERR-06")
@@ -445,7 +455,8 @@ async def fin_instead_of_the_servers_close_is_unclean(stage):
     await stage.opened(ws)
     ws.close(1000)
     await stage.closed(ws)
-    return ["open 1", "close 3 unclean 1006 ''"]
+    ending = FAILED[1:] if stage.engine != "node" else FAILED  # Deviation: ERR-04, Node
+    return ["open 1", *ending]
 
 
 @scenario("ERR-05")
@@ -483,6 +494,8 @@ async def broken_frames_fail_the_connection(stage):
         "8101c3",  # half a character
         "880303e8ff",  # a reason that is not UTF-8
     ]
+    if stage.engine == "node":  # Deviation: FRM-09, Node
+        del frames[5:7]
     for digits in frames:
         await stage.closed(stage.connect("accept", "ready", f"raw {digits}"))
     return ["open 1", *FAILED] * len(frames)

@@ -570,14 +570,14 @@ def test_a_peer_that_does_not_read_cannot_hold_the_program(runner, address, monk
 
 
 @pytest.mark.once
-@pytest.mark.cells("chromium", "pyodide-firefox", "brython-firefox")  # collectors that can be asked to run
+@pytest.mark.cells("chromium", "pyodide-firefox", "brython-firefox", "node")  # collectors that can be asked to run
 @pytest.mark.rows("GCO-06", "PYQ-23")
 def test_closed_sockets_are_garbage_in_a_page(cell, peer):
     """After 500 sockets the browser's collector finds none: no handler, proxy or Python object holds on to them."""
 
     def inside(script):
         """The value of a script of the page itself: what a driver runs may have a global object of its own."""
-        return cell.evaluate("return self.eval(given[0])", script)["value"]
+        return cell.evaluate("return (globalThis.self ?? globalThis).eval(given[0])", script)["value"]
 
     inside(
         """
