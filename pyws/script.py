@@ -1,9 +1,10 @@
-"""A script that was written for a page, on CPython.
+"""`python -m pyws run`: a script that was written for a page, on CPython.
 
 As in a page its top-level code runs inside an event loop and may `await`, and the program lives until its sockets are
 closed and its tasks are done. Everything else is as `python script.py` has it.
 """
 
+import argparse
 import ast
 import asyncio
 import importlib.util
@@ -17,6 +18,29 @@ from types import CodeType, ModuleType
 
 class NoScriptError(Exception):
     """There is no such script, in one sentence."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; its exit status."""
+    parser = argparse.ArgumentParser(
+        "python -m pyws run",
+        usage="python -m pyws run [-h] (SCRIPT | - | -m MODULE) [ARGUMENT ...]",
+        description="Run a script as a page would: its top level may await, and the program lives until the script's "
+        "sockets are closed and its tasks are done. Ctrl-C closes the sockets with 1001.",
+    )
+    parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, metavar="MODULE", help="a module, by its name")
+    parser.add_argument("script", nargs="?", metavar="SCRIPT", help="a file, a folder with a __main__.py, - for stdin")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="its sys.argv[1:]")
+    options = parser.parse_args(arguments)
+    try:
+        if options.module:
+            return run_module(options.module[0], options.module[1:])
+        if options.script is None:
+            parser.error("name a script")
+        return run(options.script, options.arguments)
+    except NoScriptError as error:
+        print(error, file=sys.stderr)
+        return 2
 
 
 def run(script: str, arguments: list[str]) -> int:
