@@ -323,13 +323,14 @@ class Listener:
     https://dom.spec.whatwg.org/#concept-event-listener
     """
 
-    __slots__ = ("callback", "capture", "handler", "once", "passive", "removed")
+    __slots__ = ("callback", "capture", "handler", "once", "passive", "removed", "special")
 
     def __init__(self, callback: "Any", capture: bool, once: bool, passive: bool, handler: bool) -> None:
         self.callback = callback
         self.capture = capture
         self.once = once
         self.passive = passive
+        self.special = capture or once or passive
         self.handler = handler
         self.removed = False
 
@@ -471,13 +472,22 @@ class EventTarget(metaclass=Interface):
         if listeners:
             event._current_target = self
             try:
-                # A snapshot: what a listener adds meanwhile stands in a new tuple.
-                if len(listeners) == 1 and not listeners[0].capture:
-                    self._invoke(event, listeners)
+                if len(listeners) == 1 and not listeners[0].special and not event._stopped:
+                    # Nearly always so, and a message is in a hurry: what `_invoke` does, without its loop.
+                    listener = listeners[0]
+                    callback = listener.callback
+                    result = callback(event) if callable(callback) else listener.call(event)
+                    if result is not None:
+                        listener.settle(event, result)
                 else:
+                    # Snapshots: what a listener adds meanwhile stands in a new tuple.
                     self._invoke(event, [listener for listener in listeners if listener.capture])
                     listeners = self._listeners[event._type]
                     self._invoke(event, [listener for listener in listeners if not listener.capture])
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:
+                loop.report(error)
             finally:
                 event._current_target = None
         if event._stopped:

@@ -48,14 +48,15 @@ if sys.platform == "emscripten":
 
 elif sys.platform == "brython":
     import _sys
-    from browser import aio, window
+    from browser import aio
+    from browser import self as js_global  # what a page calls window; a worker has one too
 
-    now = window.performance.now
+    now = js_global.performance.now
     milliseconds = float
 
     def later(seconds: float, callback: "Callable[[], object]") -> None:
         """Run `callback` once, in a task of its own, after `seconds`."""
-        window.setTimeout(callback, min(seconds * 1000, _LONGEST))
+        js_global.setTimeout(callback, min(seconds * 1000, _LONGEST))
 
     def js_once(callback: "Callable[..., object]") -> "Any":
         """Make `callback` a function that JavaScript may call once."""
@@ -67,10 +68,10 @@ elif sys.platform == "brython":
 
     def schedule(job: "Awaitable[object]") -> object:
         """Start `job` as a task of the runtime: not now, as `aio.run` would, but when what runs now has ended."""
-        window.queueMicrotask(lambda: aio.run(job))
+        js_global.queueMicrotask(lambda: aio.run(job))
         return job
 
-    js_decode = window.Function.new(
+    js_decode = js_global.Function.new(
         "data", "return new TextDecoder('utf-8', {ignoreBOM: true}).decode(Uint8Array.from(data.source))"
     )
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 if sys.platform == "brython":
-    from browser import window
+    from browser import self as js_global  # what a page calls window; a worker has one too
 
-    js_Function = window.Function
+    js_Function = js_global.Function
 
     def js_callable(function: "Callable[..., object]") -> "Any":
         """Make `function` callable from JavaScript: a plain function is, a bound method is not."""
@@ -67,14 +67,16 @@ js_connect = js_Function.new(
         return {failure: error.name, message: error.message};
     }
     socket.binaryType = "arraybuffer";
-    let opened = false, failed = false, ended = false;
+    let opened = false, failed = false, ended = false, closing = false;
     const end = (clean, code, reason) => {
         if (ended) return;
         ended = true;
         socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
         // Firefox may have no error, or the server's code, where the end comes right behind the handshake.
-        if (opened) up("closed", failed, clean, code, reason);
-        else up("closed", true, false, 1006, "");
+        const ending = opened ? ["closed", failed, clean, code, reason] : ["closed", true, false, 1006, ""];
+        // Node ends from inside the call that gives up; nothing may come up from there.
+        if (closing) setTimeout(up, 0, ...ending);
+        else up(...ending);
     };
     const fail = () => { failed = true; end(false, 1006, ""); };
     socket.onopen = () => {
@@ -85,7 +87,7 @@ js_connect = js_Function.new(
         socket.close();
         end();
     };
-    socket.onmessage = ({data}) => up("received", typeof data === "string" ? data : new Uint8Array(data));
+    socket.onmessage = ({data}) => up(typeof data === "string" ? data : new Uint8Array(data));
     // Where an engine has an error and no close (a port or a policy forbids the URL), close all the same.
     socket.onerror = () => { failed = true; setTimeout(end, 0, false, 1006, ""); };
     socket.onclose = ({wasClean, code, reason}) => {
@@ -95,8 +97,16 @@ js_connect = js_Function.new(
     };
     return {
         socket,
-        send: data => socket.send(data.source ? Uint8Array.from(data.source) : data),
-        close: (code, reason) => code === 0 ? socket.close() : socket.close(code, reason),
+        send: data => {
+            const state = socket.readyState;
+            if (state === 1) socket.send(data.source ? Uint8Array.from(data.source) : data);
+            return state;
+        },
+        close: (code, reason) => {
+            closing = true;
+            code === 0 ? socket.close() : socket.close(code, reason);
+            closing = false;
+        },
     };
     """,
 )
@@ -141,16 +151,22 @@ class Connection:
     @property
     def state(self) -> int:
         """The socket's readyState."""
-        return 3 if self._js_socket is None else int(self._js_socket.readyState)
+        if self._js_socket is None:
+            return 3
+        # Node's is CLOSED as soon as it is given up, before it says so.
+        return 2 if self._given_up else int(self._js_socket.readyState)
 
     @property
     def buffered(self) -> int:
         """Payload bytes that the network has not taken."""
         return self._buffered if self._js_socket is None else int(self._js_socket.bufferedAmount)
 
-    def send(self, data: "str | bytes") -> None:
-        """Send a message."""
-        self._js_send(data if isinstance(data, str) else js_bytes(data))
+    def send(self, data: "str | bytes") -> int:
+        """Send a message, if OPEN; the state: to ask for it would be a call of its own."""
+        if self._js_socket is None or self._given_up:
+            return self.state
+        state: int = self._js_send(data if isinstance(data, str) else js_bytes(data))
+        return state
 
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake; while connecting, give up."""
@@ -158,12 +174,11 @@ class Connection:
             self._given_up = True
         self._js_close(0 if code is None else code, reason)
 
-    def _happened(self, what: str, *details: "Any") -> None:
+    def _happened(self, data: "Any", *details: "Any") -> None:
         user = self._user
-        if what == "received":
-            data = details[0]
+        if not details:
             user._received(data if isinstance(data, str) else py_bytes(data))
-        elif what == "opened":
+        elif data == "opened":
             # Firefox opens a socket that was given up while its handshake was under way.
             if not self._given_up:
                 user._opened(details[0], details[1])

@@ -166,8 +166,10 @@ class Connection(asyncio.Protocol):
 
     # What the program asks.
 
-    def send(self, data: str | bytes) -> None:
-        """Send a message as soon as control returns to the loop."""
+    def send(self, data: str | bytes) -> int:
+        """Send a message as soon as control returns to the loop, if OPEN; the state."""
+        if self.state != OPEN:
+            return self.state
         if not self._flushing:
             self._flush_soon()
         if isinstance(data, bytes):
@@ -181,6 +183,7 @@ class Connection(asyncio.Protocol):
         self._queue.append((first, payload))
         if self._agent.max_buffered is not None and self.buffered > self._agent.max_buffered:
             self._loop.call_soon(self._overflow)
+        return OPEN
 
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake, after what was sent; while connecting, give up."""
@@ -513,7 +516,7 @@ class Connection(asyncio.Protocol):
             self._chunks = []
         elif self._missing:
             data = self._receive_more(data)
-        user, core = self._user(), self._core
+        user, core, max_size = self._user(), self._core, self._max_size
         whole = core.current_size is None  # no fragmented message is in progress
         position, end = 0, len(data)
         while position < end:
@@ -521,10 +524,10 @@ class Connection(asyncio.Protocol):
             start = position + 2
             try:
                 length = data[position + 1]
-                if length > 127:
-                    self._judge(data[position:start])  # masked: the library refuses it
-                    return
                 if length > 125:
+                    if length > 127:
+                        self._judge(data[position:start])  # masked: the library refuses it
+                        return
                     start += 2 if length == 126 else 8
                     shortest = 126 if length == 126 else 65536
                     length = data[position + 2] << 8 | data[position + 3]
@@ -538,7 +541,7 @@ class Connection(asyncio.Protocol):
                 self._keep(data, position, start)
                 return
             stop = start + length
-            if length > self._max_size:
+            if length > max_size:
                 self._fail(1009, f"a message of {length} bytes is larger than max_size, {self._max_size} bytes")
                 return
             if stop > end:

@@ -6,7 +6,7 @@ https://websockets.spec.whatwg.org/
 The seam. Below it stands `Connection` (`native.py` in a page, `sockets.py` elsewhere):
 
     down  Connection(url, protocols, user)  begins to connect; may raise DOMException SyntaxError or SecurityError
-          .send(data)                       str: a text message, bytes: a binary message
+          .send(data) -> state              str: a text message, bytes: a binary message; taken only if OPEN
           .close(code, reason)              int | None, str: already valid
           .held                             whether the program still listens: else it may be collected as garbage
     read  .url  .state  .buffered           state is asked, never mirrored
@@ -316,12 +316,10 @@ class WebSocket(EventTarget):
                     data = buffer_bytes(data)
                 except TypeError:
                     raise TypeError(_unsendable(data)) from None
-        state = self._connection.state
-        if state == 1:
-            self._connection.send(data)
-        elif state == 0:
+        state = self._connection.send(data)
+        if state == 0:
             raise DOMException("Still connecting: send after the open event.", "InvalidStateError")
-        else:
+        if state != 1:
             self._unsent += len(scalar(data).encode() if isinstance(data, str) else data)
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:

@@ -11,9 +11,11 @@ import importlib.util
 import json
 import os
 import platform
+import select
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -97,13 +99,40 @@ def describe(context):
     return "; ".join(f"{key}: {value!r}" for key, value in context.items())
 
 
-class Page:
-    """A page that plays scenarios, in a browser driven by Selenium."""
+class JavaScript:
+    """Where JavaScript plays the scenarios: what `evaluate` reaches, once tests/pages/*.js have made it ready."""
 
-    def __init__(self, id, page, interpreter, browser):
+    def evaluate(self, script, *arguments):
+        """Run JavaScript where the scenarios are played, `arguments` as its array `given`; its value or error."""
+        raise NotImplementedError
+
+    def complaints(self):
+        """What else was said, beside the answers."""
+        return []
+
+    def imported_by_pyws(self):
+        """The modules that `import pyws` loaded there."""
+        return self.evaluate("return importedByPyws()")["value"]
+
+    def run(self, name, origin, key):
+        """Play a scenario against the peer at `origin`: its journal, the journal expected, the traceback if any."""
+        try:
+            answer = self.evaluate("return await runScenario(...given)", name, origin, key, self.engine)
+        except Exception as error:
+            answer = {"error": str(error)}
+        if "error" in answer:
+            return {"journal": [], "expected": [], "error": "\n".join([answer["error"], *self.complaints()])}
+        return json.loads(answer["value"])
+
+
+class Page(JavaScript):
+    """A page that plays scenarios, or has a worker do it, in a browser driven by Selenium."""
+
+    def __init__(self, id, page, interpreter, browser, **parameters):
         self.id = id
         self.engine = browser.__name__
         self.page = page
+        self.parameters = parameters
         self.interpreter = interpreter
         self.browser = browser
 
@@ -128,16 +157,20 @@ class Page:
 
     def _load(self, origin):
         self.driver.set_script_timeout(SCENARIO_WITHIN)
-        self.driver.get(f"{origin}/tests/pages/{self.page}?{urlencode({'files': ' '.join(PAGE_FILES)})}")
+        parameters = {**self.parameters, "files": " ".join(PAGE_FILES)}
+        self.driver.get(f"{origin}/tests/pages/{self.page}?{urlencode(parameters)}")
         patience = time.monotonic() + READY_WITHIN
-        while not self.driver.execute_script("return typeof runScenario == 'function'"):
+        while not self.driver.execute_script("return window.ready"):
             failures = self.driver.execute_script("return window.failures")
             if failures or time.monotonic() > patience:
-                reasons = [*(failures or ["timeout"]), *self._console()]
+                reasons = [*(failures or ["timeout"]), *self.complaints()]
                 raise RuntimeError("\n".join([f"{self.page} does not start", *reasons]))
             time.sleep(0.05)
+        loaded = self.driver.execute_script("return performance.getEntriesByType('resource').map(({name}) => name)")
+        if foreign := [url for url in loaded if not url.startswith((origin, "blob:", "data:"))]:
+            raise RuntimeError(f"{self.page} asks others: {foreign}")
 
-    def _console(self):
+    def complaints(self):
         """What the browser's console says, where the driver can tell."""
         try:
             return [entry["message"] for entry in self.driver.get_log("browser")]
@@ -145,41 +178,93 @@ class Page:
             return []
 
     def evaluate(self, script, *arguments):
-        """Run JavaScript in the page, `arguments` as its array `given`; its value or error."""
+        """Run JavaScript where the scenarios are played, `arguments` as its array `given`; its value or error."""
         return self.driver.execute_async_script(
-            "const given = [...arguments], done = given.pop();"
-            f"(async () => {{ {script} }})()"
-            ".then((value) => done({value}), (error) => done({error: String(error)}))",
-            *arguments,
+            "const [script, given, done] = arguments;"
+            "evaluate(script, given).then((value) => done({value}), (error) => done({error: String(error)}))",
+            script,
+            arguments,
         )
 
     @property
     def about(self):
         """The browser and the interpreter, with their versions."""
         browser = self.driver.capabilities
-        package = json.loads((WEB / self.interpreter.strip("/")).parent.joinpath("package.json").read_text())
+        files = (folder / "package.json" for folder in (WEB / self.interpreter.strip("/")).parents)
+        package = json.loads(next(filter(Path.exists, files)).read_text())
         return f"{browser['browserName']} {browser['browserVersion']}, {package['name']} {package['version']}"
 
     def collect_garbage(self):
         """Let the browser find all that nobody holds on to; WebKit has no way to ask for that."""
         if self.engine == "chromium":
-            self.driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
+            self.evaluate("await gc({type: 'major', execution: 'async'})")
         else:
             self.evaluate("for (let round = 0; round < 3; round++) await TestUtils.gc()")
 
-    def imported_by_pyws(self):
-        """The modules that `import pyws` loaded in this page."""
-        return self.evaluate("return importedByPyws()")["value"]
 
-    def run(self, name, origin, key):
-        """Play a scenario against the peer at `origin`: its journal, the journal expected, the traceback if any."""
+class Node(JavaScript):
+    """Pyodide under Node, asked by lines of JSON."""
+
+    engine = "node"
+
+    def __init__(self, id):
+        self.id = id
+
+    def __enter__(self):
+        # The flag for Node 20; later ones have a WebSocket anyhow, and still know it.
+        node = [find("node"), "--experimental-websocket", "--expose-gc"]
+        if subprocess.run([*node, "-p", "WebSocket"], capture_output=True).returncode:
+            raise Unavailable("this Node has no WebSocket: 20.10 is the first that does")
         try:
-            answer = self.evaluate("return await runScenario(...given)", name, origin, key, self.engine)
-        except Exception as error:
-            answer = {"error": str(error)}
-        if "error" in answer:
-            return {"journal": [], "expected": [], "error": "\n".join([answer["error"], *self._console()])}
-        return json.loads(answer["value"])
+            import bundle
+        except ImportError as error:
+            raise Unavailable(str(error)) from None
+        bundle.build()
+        with contextlib.ExitStack() as stack:
+            self._log = stack.enter_context(tempfile.TemporaryFile("w+"))
+            self._process = stack.enter_context(
+                subprocess.Popen(
+                    [*node, TESTS / "pages/node.mjs", *PAGE_FILES],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._log,
+                )
+            )
+            stack.callback(self._process.kill)
+            self._versions = self._answer(READY_WITHIN)["value"]
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception):
+        self._stack.close()
+
+    @property
+    def about(self):
+        """Node and the interpreter, with their versions."""
+        return "Node {node}, undici {undici}, pyodide {pyodide}".format(**self._versions)
+
+    def evaluate(self, script, *arguments):
+        question = json.dumps({"script": script, "given": arguments})
+        os.write(self._process.stdin.fileno(), f"{question}\n".encode())
+        return self._answer(SCENARIO_WITHIN)
+
+    def _answer(self, seconds):
+        # One line for each question, and none before it: what can be read begins an answer.
+        ready, _, _ = select.select([self._process.stdout], [], [], seconds)
+        if not ready:
+            self._process.kill()  # an answer that comes late would be taken for the next one
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("\n".join(["Node was too slow" if not ready else "Node has ended", *self.complaints()]))
+        return json.loads(line)
+
+    def complaints(self):
+        """What was written to stderr since this was last asked."""
+        position = getattr(self, "_told", 0)
+        self._log.seek(position)
+        text = self._log.read()
+        self._told = position + len(text.encode())
+        return text.splitlines()
 
 
 CHROMIUM_FLAGS = [
@@ -191,6 +276,7 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--expose-gc",  # for the test that asks what is garbage
 ]
 
 
@@ -238,8 +324,8 @@ def webkit():
     options.binary_location = find("MiniBrowser", *Path("/usr").glob("lib*/**/webkit2gtk-4.*/MiniBrowser"))
     options.add_argument("--automation")
     with display() as number:
-        # Of a locale like C.UTF-8 it makes the language "C", which no JavaScript knows, and Brython asks for.
-        environ = {**os.environ, "DISPLAY": number, "LC_ALL": "C"}
+        # A worker's navigator.language is the locale's name, and Brython cannot do with "C".
+        environ = {**os.environ, "DISPLAY": number, "LC_ALL": "en_US.UTF-8"}
         service = webdriver.WebKitGTKService(find("WebKitWebDriver"), env=environ)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of Selenium's own, in its class for WebKit
@@ -279,6 +365,21 @@ def find(*programs):
 # A page, and a file it needs.
 PYODIDE = ("pyodide.html", "/node_modules/pyodide/pyodide.mjs")
 BRYTHON = ("brython.html", "/node_modules/brython/brython.min.js")
+PYSCRIPT = ("pyscript.html", "/node_modules/@pyscript/core/dist/core.js")
+
+
+def worker(id, interpreter, browser, script, type="classic"):
+    """The cell of a worker that runs `script`, on a page that only passes messages on."""
+    return Page(id, "worker.html", interpreter, browser, worker=script, type=type)
+
+
+def pyodide_worker(browser):
+    return worker(f"pyodide-worker-{browser.__name__}", PYODIDE[1], browser, "pyodide-worker.js", type="module")
+
+
+def brython_worker(browser):
+    return worker(f"brython-worker-{browser.__name__}", BRYTHON[1], browser, "brython-worker.js")
+
 
 CELLS = [
     CPython("cpython"),
@@ -289,4 +390,8 @@ CELLS = [
     Page("brython-firefox", *BRYTHON, firefox),
     Page("pyodide-webkit", *PYODIDE, webkit),
     Page("brython-webkit", *BRYTHON, webkit),
+    *(make(browser) for browser in (chromium, firefox, webkit) for make in (pyodide_worker, brython_worker)),
+    Page("pyscript-chromium", *PYSCRIPT, chromium),
 ]
+# Cells on their way into the axis, played when `--cells` names them: their deviations are not all judged yet.
+COMING = [Node("pyodide-node")]

@@ -5,7 +5,7 @@ import os
 import pytest
 
 import conformance
-from cells import CELLS, Unavailable
+from cells import CELLS, COMING, Unavailable
 from peer import Peer
 from stage import SCENARIOS
 
@@ -18,7 +18,7 @@ def pytest_generate_tests(metafunc):
     """The runtimes as one axis. Session scope groups the tests by it, so that only one browser runs at a time."""
     if "cell" in metafunc.fixturenames:
         wanted = metafunc.config.getoption("cells")
-        cells = [cell for cell in CELLS if cell.id.startswith(wanted)]
+        cells = [cell for cell in [*CELLS, *COMING] if wanted and cell.id.startswith(wanted)] or CELLS
         if marker := metafunc.definition.get_closest_marker("cells"):
             cells = [cell for cell in cells if cell.id.endswith(marker.args)]
         metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells], indirect=True, scope="session")

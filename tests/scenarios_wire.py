@@ -10,9 +10,9 @@ from stage import scenario
 if sys.platform == "emscripten":
     from pyodide.code import run_js as js_eval
 elif sys.platform == "brython":
-    from browser import window
+    from browser import self as js_global
 
-    js_eval = window.eval
+    js_eval = js_global.eval
 
 FAILED = ["error 3", "close 3 unclean 1006 ''"]
 KIBI, MEBI = 1024, 1024 * 1024
@@ -838,7 +838,7 @@ async def one_handshake_at_a_time(stage):
     """Sockets to one host and port connect in the order of their making: a slow first one holds up the others."""
     if stage.engine == "webkit":  # Deviation: TMO-04, WebKit
         return []
-    slow = stage.connect("wait 0.15", "accept", "until close", name="first")
+    slow = stage.connect("wait 0.4", "accept", "until close", name="first")
     quick = stage.connect("accept", "until close", name="second")
     last = stage.connect("accept", "until close", name="third")
     await stage.sleep(0.1)

@@ -4,8 +4,9 @@
 
 Each figure is one program's run, in a process of its own, against a raw server (see bench_peers.py) on another core.
 The programs take turns, round after round; a ratio is pyws to a peer in the same round, and what is quoted is the
-median of the rounds with the smallest and the largest. Prints one table, draws one picture a group (web/bench/*.svg),
-and keeps all figures in web/bench/figures.json; a full run also renews the table of the README.
+median of the rounds with the smallest and the largest. Prints one table, draws one picture a group (*.svg) and keeps
+all figures (figures.json): a full run in web/bench/, where it also renews the table of the README, others in
+dist/bench/.
 """
 
 import argparse
@@ -201,9 +202,11 @@ class Field:
 
 
 def imported(module: str) -> Figures:
-    """Seconds that the import of a module takes, in an interpreter of its own."""
+    """Seconds that the import of a compiled module takes, in an interpreter of its own."""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([sys.executable, "-c", f"import {module}"], env=environ, check=True)
     command = [sys.executable, "-X", "importtime", "-c", f"import {module}"]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
+    lines = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stderr.splitlines()
     return {"import": int(lines[-1].split("|")[1]) / 1e6}
 
 
@@ -365,17 +368,20 @@ def main() -> int:
         for work in chosen:
             results.append(measure(field, work, rounds))
             print(*report(results[-1]), sep="\n", flush=True)
-    FOLDER.mkdir(exist_ok=True)
+    # What the README shows comes from a full run; a part of one is only for whoever started it.
+    full = not (options.quick or options.group or options.rounds or options.uvloop)
+    folder = FOLDER if full else environment.ROOT / "dist" / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
     for group in dict.fromkeys(result.work.group for result in results):
         drawn = picture(group, [result for result in results if result.work.group == group])
-        FOLDER.joinpath(f"{group.replace(' ', '-')}.svg").write_text(drawn)
-    full = not (options.quick or options.group or options.uvloop)
+        folder.joinpath(f"{group.replace(' ', '-')}.svg").write_text(drawn)
     if full:
         renew_readme(table(results, rounds))
     raw = [{"group": one.work.group, "label": one.work.label, "figures": one.figures} for one in results]
-    FOLDER.joinpath("figures.json").write_text(json.dumps({"machine": machine(), "works": raw}, indent=1) + "\n")
+    folder.joinpath("figures.json").write_text(json.dumps({"machine": machine(), "works": raw}, indent=1) + "\n")
     missed = sum("MISSED" in one.verdict(peer) for one in results for peer in one.work.peers)
-    print(f"\nPictures and figures are in web/bench/. {missed} targets missed." if missed else "\nEvery target is met.")
+    print(f"\nPictures and figures are in {folder.relative_to(environment.ROOT)}/.", end=" ")
+    print(f"{missed} targets missed." if missed else "Every target is met.")
     return 0
 
 

@@ -211,9 +211,32 @@ class Pyws:
         import pyws
 
         ws = pyws.WebSocket(url)
+        counted, wanted, to_send = 0, -1, 0
+        message: Callable[[], str] = str
+        done = asyncio.get_running_loop().create_future()
+
+        def count(event: pyws.MessageEvent) -> None:
+            nonlocal counted, to_send
+            assert event.data
+            counted += 1
+            if counted == wanted:
+                done.set_result(None)
+            elif to_send:
+                to_send -= 1
+                ws.send(message())
+
+        async def until(n: int, more: int, text: Callable[[], str]) -> None:
+            """Wait for `n` messages; send one for each that comes, `more` in all."""
+            nonlocal wanted, to_send, message
+            wanted, to_send, message = n, more, text
+            if counted < n:
+                await done
+
         opened = asyncio.get_running_loop().create_future()
         ws.onopen = opened.set_result
         ws.onerror = lambda event: opened.set_exception(ConnectionError(url))
+        ws.onmessage = count  # from the first message on
+        self.until = until
         await opened
         return ws
 
@@ -224,35 +247,19 @@ class Pyws:
         await closed
 
     async def receive(self, ws: Any, n: int) -> None:
-        await self.exchange(ws, n, 0, lambda: "")
+        await self.until(n, 0, str)
 
     async def exchange(self, ws: Any, n: int, in_flight: int, message: Callable[[], str]) -> None:
-        done = asyncio.get_running_loop().create_future()
-        received, sent = 0, in_flight
-
-        def onmessage(event: Any) -> None:
-            nonlocal received, sent
-            assert event.data
-            received += 1
-            if received == n:
-                done.set_result(None)
-            elif in_flight and sent < n:
-                sent += 1
-                ws.send(message())
-
-        ws.onmessage = onmessage
         for _ in range(in_flight):
             ws.send(message())
-        await done
+        await self.until(n, n - in_flight, message)
 
     async def send(self, ws: Any, n: int, message: str) -> None:
-        done = asyncio.get_running_loop().create_future()
-        ws.onmessage = done.set_result
         for _ in range(n):
             ws.send(message)
             if ws.bufferedAmount > ROOM:
                 await asyncio.sleep(0)
-        await done
+        await self.until(1, 0, str)
 
 
 class Websockets:

@@ -14,16 +14,18 @@ if __name__ == "__main__":
 
 import bundle
 
+# Tests that share a runtime stay together; three groups at once keep two cores busy, for browsers often wait.
+TOGETHER = ["--numprocesses", "3", "--dist", "loadgroup"]
 STEPS = {
     "ruff check": ["-m", "ruff", "check"],
     "ruff format": ["-m", "ruff", "format", "--check"],
     "mypy": ["-m", "mypy", "--platform", "linux"],
     "mypy emscripten": ["-m", "mypy", "--platform", "emscripten", "pyws"],
     "mypy brython": ["-m", "mypy", "--platform", "brython", "pyws"],
-    "pytest": ["-m", "pytest"],
+    "pytest": ["-m", "pytest", *TOGETHER],
 }
 # What other Pythons of the machine run: a browser does not know which one drives it, Autobahn takes minutes.
-ELSEWHERE = ["-m", "pytest", "--cells", "cpython", "-m", "not once", "--ignore", "tests/test_autobahn.py"]
+ELSEWHERE = ["-m", "pytest", *TOGETHER, "--cells", "cpython", "-m", "not once", "--ignore", "tests/test_autobahn.py"]
 
 
 def main() -> int:

@@ -1,0 +1,35 @@
+"""The scenarios in Brython, on a page or in a worker: defines `runScenario` and `importedByPyws`."""
+
+import sys
+
+from browser import aio
+from browser import self as js_global
+
+try:
+    before = set(sys.modules)
+    import pyws  # noqa: F401
+
+    imported = sorted(set(sys.modules) - before)
+    sys.path.insert(0, "/tests")
+    for file in js_global.URL.new(js_global.location.href).searchParams.get("files").split(" "):
+        __import__(file.replace(".py", ""))
+    import json
+
+    import stage
+
+    def run_scenario(*details):
+        async def settle(resolve, reject):
+            try:
+                resolve(json.dumps(await stage.perform(*details)))
+            except Exception as error:
+                reject(repr(error))
+
+        return js_global.Promise.new(lambda resolve, reject: aio.run(settle(resolve, reject)))
+
+    js_global.runScenario = run_scenario
+    js_global.importedByPyws = lambda: imported
+    js_global.begin()
+except Exception:
+    import traceback
+
+    js_global.fail(traceback.format_exc())

@@ -1,0 +1,33 @@
+// The scenarios in Pyodide, on a page, in a worker or in Node: defines `runScenario` and `importedByPyws`.
+
+// `loaded` is what `loadPyodide` gave, `base` where the project's files are, `read` fetches the text of one of them.
+export async function play(loaded, base, read, files) {
+  const pyodide = await loaded;
+  const { wheel } = JSON.parse(await read(`${base}dist/index.json`));
+  await pyodide.loadPackage(`${base}dist/${wheel}`, { messageCallback: () => {} });
+  for (const file of files) {
+    pyodide.FS.writeFile(file, await read(`${base}tests/${file}`));
+  }
+  const modules = files.map((file) => file.replace(".py", ""));
+  const perform = pyodide.runPython(`
+    import json, sys
+    before = set(sys.modules)
+    import pyws
+    imported = sorted(set(sys.modules) - before)
+    import ${modules}
+
+    async def perform(*arguments):
+        return json.dumps(await stage.perform(*arguments))
+
+    perform
+  `);
+  globalThis.runScenario = (...details) => perform(...details);
+  globalThis.importedByPyws = () => pyodide.globals.get("imported").toJs();
+}
+
+// The same where there is a `location` that says which files, and a server that has them.
+export async function playHere(loaded) {
+  const read = async (url) => (await fetch(url)).text();
+  await play(loaded, "/", read, new URL(location).searchParams.get("files").split(" "));
+  begin();
+}

@@ -1,0 +1,28 @@
+"""The scenarios in PyScript, on the main thread: defines `runScenario` and `importedByPyws`."""
+
+import sys
+
+from pyodide.ffi import create_proxy, to_js
+from pyscript import window
+
+try:
+    before = set(sys.modules)
+    import pyws  # noqa: F401
+
+    imported = sorted(set(sys.modules) - before)
+    for file in window.URL.new(window.location.href).searchParams.get("files").split(" "):
+        __import__(file.replace(".py", ""))
+    import json
+
+    import stage
+
+    async def run_scenario(*details):
+        return json.dumps(await stage.perform(*details))
+
+    window.runScenario = create_proxy(run_scenario)
+    window.importedByPyws = create_proxy(lambda: to_js(imported))
+    window.begin()
+except Exception:
+    import traceback
+
+    window.fail(traceback.format_exc())
