@@ -19,7 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pyws import CloseEvent, DOMException, MessageEvent, UserAgent, WebSocket
+from pyws import CloseEvent, DOMException, MessageEvent, WebSocket
+from pyws.useragent import UserAgent  # the same; type checkers know that it is not a page's
 
 COULD_NOT_CONNECT, USAGE, UNCLEAN, UNFINISHED = 1, 2, 3, 4
 

@@ -1,6 +1,7 @@
 """`python -m pyws run`: a page's script on CPython, alive until its sockets are closed."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import pytest
 import pyws
 
 PATH = str(Path(pyws.__file__).parent.parent)
-ECHO = Path(__file__).parent.parent / "web" / "examples" / "echo.py"
+ROOT = Path(__file__).parent.parent
+ECHO = ROOT / "web" / "examples" / "echo.py"
 
 
 def run(*arguments, **settings):
@@ -58,6 +60,15 @@ def test_the_script_lives_until_its_sockets_are_closed(peer):
     first, *others = [output.splitlines()[1:] for _, output, _ in runs]  # the first line has the URL
     assert first[-1] == "close readyState=3 wasClean=True code=3001 reason='All back ✓'"
     assert others == [first, first]
+
+
+def test_the_line_of_the_readme(peer):
+    """As it stands there, but for the address."""
+    text = ROOT.joinpath("README.md").read_text("utf-8")
+    ((words, _),) = re.findall(r"^    python -m pyws run (.+) (wss://\S+)$", text, re.M)
+    status, output, errors = run(*words.split(), f"{peer.origin}/main-readme?do=accept&do=echo", cwd=ROOT)
+    assert (status, errors) == (0, "")
+    assert output.endswith("code=3001 reason='All back ✓'\n")
 
 
 def test_top_level_code_may_await_and_start_tasks(script):

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from stage import encode
 
 CONNECT = [sys.executable, "-W", "default", "-m", "pyws", "connect"]
 PROMPT = "\x1b[?2004h"  # a prompt begins by asking for brackets around what is pasted
+ROOT = Path(__file__).parent.parent
 PATIENCE = 20  # seconds for anything to appear
 keys = itertools.count()
 
@@ -195,6 +197,26 @@ def test_whoever_reads_may_have_enough(environment, url, peer):
         assert process.stderr.read() == b""
         assert process.wait(PATIENCE) == 0
     assert peer.heard(url.key)[0].startswith("close")
+
+
+def test_the_lines_of_the_readme(environment, terminal, url, peer):
+    """As they stand there, but for the address: one is for a terminal, the others say hello."""
+    text = ROOT.joinpath("README.md").read_text("utf-8")
+    lines = re.findall(r"^    (.*python -m pyws connect .+)$", text, re.M)
+    assert len(lines) == 3
+    for line in lines:
+        line = line.replace("python", shlex.quote(sys.executable))
+        line = line.replace("wss://example.org/echo", shlex.quote(url("accept", "echo")))
+        if "hello" in line:
+            done = subprocess.run(line, shell=True, capture_output=True, env=environment, text=True, timeout=PATIENCE)
+            assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n", "")
+            assert peer.heard(url.key)[0] == "text 'hello'"
+        else:
+            pytest.importorskip("prompt_toolkit")
+            with Terminal(shlex.split(line), environment) as it:
+                it.until(PROMPT)
+                it.type("\x04")
+                assert it.end() == 0
 
 
 # How it ends.

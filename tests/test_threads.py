@@ -2,13 +2,17 @@
 
 import asyncio
 import itertools
+import re
 import threading
+from pathlib import Path
 
 import pytest
 from pyws import WebSocket
 
 from stage import encode
+from test_main import run
 
+README = Path(__file__).parent.parent / "README.md"
 keys = itertools.count()
 
 
@@ -87,6 +91,17 @@ def test_a_call_from_another_thread_raises_and_changes_nothing(peer):
 
     asyncio.run(conversation())
     assert peer.heard(key) == ["text 'kept'", "close 1000 ''"]
+
+
+def test_the_example_of_the_readme(peer, tmp_path):
+    """Run as the README says of scripts like it."""
+    url, key = address(peer, "accept", "read", "close 1000")
+    section = README.read_text("utf-8").partition("## Threads")[2]
+    (code,) = re.findall(r"^```python\n(.*?)^```$", section.partition("\n## ")[0], re.M | re.S)
+    script = tmp_path / "script.py"
+    script.write_text(code.replace("wss://example.org/chat", url))
+    assert run(script) == (0, "", "")
+    assert peer.heard(key) == ["text 'from another thread'", "close 1000 ''"]
 
 
 def test_a_loop_may_go_on_in_another_thread(peer):
