@@ -1,6 +1,7 @@
 """The cells as one fixture axis, the peer they all talk to, and the picture of what they wrote."""
 
 import os
+import re
 
 import pytest
 
@@ -24,13 +25,19 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells], indirect=True, scope="session")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Tests that share a cell, or else a file, run one after the other; with `-n 2` two such groups at once."""
-    for item in items:
-        call = getattr(item, "callspec", None)
-        cell = call and call.params.get("cell")
-        item.add_marker(pytest.mark.xdist_group(cell.id if cell else item.path.name))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `--numprocesses`: what shares a cell, or else a file, stays in one process, and starts in this order."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file, _, parameters = nodeid.partition("[")
+            cells = [cell.id for cell in [*CELLS, *COMING] if re.match(rf"{cell.id}[-\]]", parameters)]
+            return max(cells, key=len, default=file.partition("::")[0])
+
+    config.option.loadscopereorder = False
+    return Together(config, log)
 
 
 played = {}  # {(scenario, cell id): what the cell's `run` returned}

@@ -187,23 +187,17 @@ async def empty_messages_are_messages(stage):
 async def a_mebibyte_survives_the_round_trip(stage):
     """Large messages of both kinds come back whole, and the buffer is empty then."""
     text, data = "0123456789abcdé\n" * 65536, bytes(range(256)) * 4096
-    ws = stage.connect("accept", "echo")
+    ws = stage.connect("accept", "echo", journal=False)
     await stage.opened(ws)
     ws.send(text)
     ws.send(data)
     stage.note(f"buffered {ws.bufferedAmount}")
-    await stage.messages(ws, 2)
+    received = await stage.messages(ws, 2)
+    stage.note(f"whole {received == [text, data]}")  # no checksum: Brython would take seconds for it
     stage.note(f"buffered {ws.bufferedAmount}")
     ws.close()
     await stage.closed(ws)
-    return [
-        "open 1",
-        f"buffered {len(text) + 65536 + len(data)}",
-        f"message 1 {show(text)}",
-        f"message 1 {show(data)}",
-        "buffered 0",
-        "close 3 clean 1005 ''",
-    ]
+    return [f"buffered {len(text) + 65536 + len(data)}", "whole True", "buffered 0"]
 
 
 @scenario("FRM-17")

@@ -135,7 +135,8 @@ def talk(*urls, authority=None, folder=None):
     command = [sys.executable, "-W", "error", "-c", TALK, *urls]
     done = subprocess.run(command, capture_output=True, env=environment, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), done.stderr.splitlines()
+    # asyncio, asked to watch, complains of a machine that is slow.
+    return json.loads(done.stdout), [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
 
 
 @pytest.mark.rows("HSK-12", "HSK-01", "CKE-10")

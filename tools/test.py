@@ -15,7 +15,7 @@ if __name__ == "__main__":
 import bundle
 
 # Tests that share a runtime stay together; three groups at once keep two cores busy, for browsers often wait.
-TOGETHER = ["--numprocesses", "3", "--dist", "loadgroup"]
+TOGETHER = ["--numprocesses", "3"]
 STEPS = {
     "ruff check": ["-m", "ruff", "check"],
     "ruff format": ["-m", "ruff", "format", "--check"],
