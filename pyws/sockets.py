@@ -16,6 +16,7 @@ import socket
 import sys
 import weakref
 from collections.abc import Callable, Sequence
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import unquote_to_bytes
 
@@ -105,7 +106,7 @@ class Connection(asyncio.Protocol):
         "_aborted", "_address", "_agent", "_answer", "_chunks", "_closing", "_core", "_deaf", "_dropped", "_failure",
         "_flushing", "_given_up", "_head", "_heard", "_held", "_in_transport", "_life", "_loop", "_loss", "_lost",
         "_max_size", "_missing", "_needed", "_pieces", "_protocols", "_queue", "_queued", "_reset", "_size",
-        "_started", "_task", "_timer", "_transport", "_user", "_written", "state", "url", "__weakref__",
+        "_started", "_task", "_thread", "_timer", "_transport", "_user", "_written", "state", "url", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, url: str, protocols: list[str], user: User) -> None:
@@ -116,6 +117,7 @@ class Connection(asyncio.Protocol):
                 "WebSocket needs a running event loop: open it inside `async def main()` and run that with "
                 "`asyncio.run(main())`, or run the whole script with `python -m pyws run script.py`"
             ) from None
+        self._thread = get_ident()
         self._agent = agent = UserAgent.current()
         self._address = parse(url, agent.base)
         if agent.forbids(self._address):
@@ -168,6 +170,8 @@ class Connection(asyncio.Protocol):
         """Send a message as soon as control returns to the loop, if OPEN; the state."""
         if self.state != OPEN:
             return self.state
+        if not self._flushing:
+            self._flush_soon()
         if isinstance(data, bytes):
             first, payload = BINARY, data
         else:
@@ -177,13 +181,13 @@ class Connection(asyncio.Protocol):
                 first, payload = TEXT, scalar(data).encode()
         self._queued += len(payload)
         self._queue.append((first, payload))
-        self._flush_soon()
         if self._agent.max_buffered is not None and self.buffered > self._agent.max_buffered:
             self._loop.call_soon(self._overflow)
         return OPEN
 
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake, after what was sent; while connecting, give up."""
+        self._check_thread()
         if self.state == CONNECTING:
             self._given_up = True
             if self._started:
@@ -192,6 +196,19 @@ class Connection(asyncio.Protocol):
             self._closing = (code, reason)
             self._flush_soon()
         self.state = CLOSING
+
+    def _check_thread(self) -> None:
+        """Raise in another thread than the loop's, where what is sent may be lost, or wait for ever."""
+        if get_ident() == self._thread:
+            return
+        with contextlib.suppress(RuntimeError):
+            if asyncio.get_running_loop() is self._loop:  # it had stopped, and goes on in this thread
+                self._thread = get_ident()
+                return
+        raise RuntimeError(
+            "a WebSocket belongs to the thread of its event loop: in another one call "
+            "`loop.call_soon_threadsafe(ws.send, data)`, or `(ws.close)`"
+        )
 
     @property
     def held(self) -> bool:
@@ -650,6 +667,8 @@ class Connection(asyncio.Protocol):
 
     def _flush_soon(self) -> None:
         if not self._flushing:
+            # Asked of the first message of a batch only: of each, it would cost a tenth of `send`.
+            self._check_thread()
             self._flushing = True
             self._loop.call_soon(self._flush)
 

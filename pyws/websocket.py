@@ -302,7 +302,8 @@ class WebSocket(EventTarget):
         """Send a message: text for `str`, binary for a `Blob` or anything with the buffer protocol.
 
         The data is taken at once. Raises `InvalidStateError` while CONNECTING, `TypeError` for other types. Once
-        the closing began nothing is sent, and `bufferedAmount` grows.
+        the closing began nothing is sent, and `bufferedAmount` grows. In another thread than the event loop's use
+        `loop.call_soon_threadsafe(ws.send, data)`: there the call itself raises `RuntimeError`.
         https://websockets.spec.whatwg.org/#dom-websocket-send
         """
         if type(data) is not str:  # Deviation: SND-05, everywhere

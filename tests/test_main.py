@@ -1,26 +1,38 @@
 """`python -m pyws run`: a page's script on CPython, alive until its sockets are closed."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
+import pyws
 
-ECHO = Path(__file__).parent.parent / "web" / "examples" / "echo.py"
+PATH = str(Path(pyws.__file__).parent.parent)
+ROOT = Path(__file__).parent.parent
+ECHO = ROOT / "web" / "examples" / "echo.py"
 
 
-def run(script, *arguments, **environment):
-    """Run a script to its end: exit status, what it printed, what it complained of."""
+def run(*arguments, **settings):
+    """Run a page's script to its end: exit status, what it printed, what it complained of."""
+    return python("-m", "pyws", "run", *arguments, **settings)
+
+
+def python(*arguments, cwd=None, input=None, **environment):
+    """Run Python to its end."""
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-m", "pyws", "run", str(script), *arguments],
+        [sys.executable, "-X", "dev", *map(str, arguments)],
         capture_output=True,
+        cwd=cwd,
+        input=input,
         text=True,
         encoding="utf-8",
         timeout=30,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": PATH, **environment},
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -31,7 +43,7 @@ def script(tmp_path):
 
     def write(text):
         path = tmp_path / "script.py"
-        path.write_text(text)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
     return write
@@ -50,6 +62,15 @@ def test_the_script_lives_until_its_sockets_are_closed(peer):
     assert others == [first, first]
 
 
+def test_the_line_of_the_readme(peer):
+    """As it stands there, but for the address."""
+    text = ROOT.joinpath("README.md").read_text("utf-8")
+    ((words, _),) = re.findall(r"^    python -m pyws run (.+) (wss://\S+)$", text, re.M)
+    status, output, errors = run(*words.split(), f"{peer.origin}/main-readme?do=accept&do=echo", cwd=ROOT)
+    assert (status, errors) == (0, "")
+    assert output.endswith("code=3001 reason='All back ✓'\n")
+
+
 def test_top_level_code_may_await_and_start_tasks(script):
     """As in Pyodide; the program ends when the tasks have."""
     path = script("""
@@ -64,18 +85,97 @@ print("now")
     assert run(path, "--flag", "x") == (0, "now\nlater ['--flag', 'x'] __main__\n", "")
 
 
-def test_an_exception_ends_the_script_as_python_shows_it(script):
-    """Traceback and exit status 1."""
-    status, _, errors = run(script("def fail():\n    raise ValueError('no')\nfail()\n"))
-    assert status == 1
-    assert errors.endswith("ValueError: no\n") and "in fail" in errors
+FAILURES = {
+    "context": "def fail():\n    raise ValueError(1)\ntry:\n    fail()\nexcept ValueError:\n    raise KeyError(2)\n",
+    "syntax": "print('before')\nx = = 1\n",
+    "encoding": "# coding: latin-1\nraise ValueError('Gr\xfc\xdfe')\n".encode("latin-1"),
+    "exit": "import sys\nsys.exit('enough')\n",
+    "status": "raise SystemExit(7)\n",
+    "group": "raise ExceptionGroup('two', [ValueError(1), TypeError(2)])\n",
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_an_exception_ends_the_script_as_python_shows_it(script, name):
+    """Exit status, and every byte of the traceback: it has no frames of ours."""
+    path = script(FAILURES[name])
+    ours, theirs = run(path), python(path)
+    assert ours == theirs
+    assert ours[0] != 0
+
+
+def test_an_exception_after_an_await_is_shown_the_same(script):
+    """The frames begin with the script's own, however far below an event loop."""
+    text = "import asyncio\n\n\nasync def fail():\n    await asyncio.sleep(0)\n    raise ValueError('no')\n\n\n"
+    path = script(text + "await fail()\n")
+    status, output, errors = run(path)
+    lines = [line for line in errors.splitlines() if not set(line) <= {" ", "^", "~"}]  # since Python 3.11, not always
+    assert (status, output) == (1, "")
+    assert lines == [
+        "Traceback (most recent call last):",
+        f'  File "{path}", line 9, in <module>',
+        "    await fail()",
+        f'  File "{path}", line 6, in fail',
+        "    raise ValueError('no')",
+        "ValueError: no",
+    ]
+
+
+WHO = """
+import sys
+print(__name__, sys.argv, sys.path[0], globals().get("__file__"), __package__, __spec__ and __spec__.name)
+print(type(__loader__).__name__, sys.modules["__main__"].__dict__ is globals())
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["script.py", "--flag", "-m", "x"],
+        ["./folder/../script.py"],
+        ["link/script.py"],
+        ["-", "a", "-m"],
+        ["-m", "script", "-x", "--help", "y"],
+        ["-m", "package", "-"],
+        ["-m", "package.inner"],
+        ["folder", "z"],
+        ["archive.zip"],
+    ],
+    ids=" ".join,
+)
+def test_the_script_sees_what_python_shows_it(tmp_path, arguments):
+    """Name, arguments, path and file, whichever way the script is named."""
+    for folder in ("folder", "package", "elsewhere"):
+        tmp_path.joinpath(folder).mkdir()
+    for file in ("script.py", "folder/__main__.py", "package/__main__.py", "package/inner.py", "elsewhere/script.py"):
+        tmp_path.joinpath(file).write_text(WHO)
+    tmp_path.joinpath("package/__init__.py").touch()
+    tmp_path.joinpath("link").symlink_to("elsewhere")
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        archive.writestr("__main__.py", WHO)
+    ours, theirs = (start(*arguments, cwd=tmp_path, input=WHO) for start in (run, python))
+    assert ours == theirs
+    assert ours[0] == 0 and "__main__" in ours[1]
+
+
+def test_what_the_script_has_asked_the_loop_to_call_belongs_to_it(script, peer):
+    """A socket that such a call opens is waited for, too."""
+    path = script("""
+import asyncio, sys
+from pyws import WebSocket
+def connect():
+    WebSocket(sys.argv[1]).onclose = lambda event: print(event.code)
+asyncio.get_running_loop().call_soon(connect)
+""")
+    assert run(path, f"{peer.origin}/main-called?do=accept&do=close%203001") == (0, "3001\n", "")
 
 
 def test_a_script_that_is_not_there_is_a_sentence(tmp_path):
     """No traceback."""
-    status, _, errors = run(tmp_path / "missing.py")
-    assert status == 2
-    assert errors.startswith("cannot read ") and "Traceback" not in errors
+    for arguments in (["missing.py"], ["-m", "missing"], ["-m", "missing.inner"], ["."], ["-m", "sys"], []):
+        status, output, errors = run(*arguments, cwd=tmp_path)
+        assert (status, output) == (2, "")
+        assert errors and "Traceback" not in errors
 
 
 @pytest.mark.rows("BYE-02")

@@ -13,6 +13,7 @@ PACKAGE = Path(pyws.__file__).parent
 # Arrows point down: a module imports only what stands in a later line.
 HOUSE = [
     {"__main__"},
+    {"page", "script", "terminal"},
     {"__init__"},
     {"websocketstream"},
     {"websocket"},

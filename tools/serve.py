@@ -6,14 +6,11 @@ Tests and tools use the same two servers as context managers.
 """
 
 import argparse
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseServer
-from typing import Any, NoReturn
+from typing import NoReturn
 from urllib.parse import urlencode
 
 import environment
@@ -26,6 +23,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     environment.enter("demo")
 
+from pyws.page import FileHandler, FileServer
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server as WebSocketServer
 from websockets.sync.server import ServerConnection
@@ -38,56 +36,25 @@ LARGEST_MESSAGE = 1 << 28  # bytes
 FOLDERS = {
     "/dist/": bundle.DIST,
     "/tests/": environment.ROOT / "tests",
+    "/pyws/": environment.ROOT / "pyws",
     "/": environment.WEB,
 }
 
 
-class PageHandler(SimpleHTTPRequestHandler):
-    """Files of FOLDERS, always asked for anew so that an edited file shows."""
-
-    protocol_version = "HTTP/1.1"
-    extensions_map = {
-        ".css": "text/css; charset=utf-8",
-        ".html": "text/html; charset=utf-8",
-        ".js": "text/javascript; charset=utf-8",
-        ".json": "application/json",
-        ".mjs": "text/javascript; charset=utf-8",
-        ".py": "text/x-python; charset=utf-8",
-        ".wasm": "application/wasm",
-        ".whl": "application/zip",
-        ".zip": "application/zip",
-    }
+class PageHandler(FileHandler):
+    """Files of FOLDERS."""
 
     def translate_path(self, path: str) -> str:
         prefix = next(prefix for prefix in FOLDERS if path.startswith(prefix))
         self.directory = str(FOLDERS[prefix])
         return super().translate_path("/" + path.removeprefix(prefix))
 
-    def end_headers(self) -> None:
-        self.send_header("Cache-Control", "no-cache")
-        super().end_headers()
-
-    def list_directory(self, path: Any) -> None:
-        self.send_error(HTTPStatus.NOT_FOUND)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-class PageServer(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        # A browser that leaves in the middle of an answer is not worth a traceback.
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
 
 @contextmanager
 def pages(port: int = 0) -> Iterator[str]:
     """Serve FOLDERS from another thread; the origin, as "http://127.0.0.1:8000". Port 0 is any free one."""
     with listening(port):
-        server = PageServer((HOST, port), PageHandler)
+        server = FileServer((HOST, port), PageHandler)
     with server, running(server, server.shutdown):
         yield f"http://{HOST}:{server.server_port}"
 

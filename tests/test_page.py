@@ -1,0 +1,223 @@
+"""`python -m pyws serve`: a script in a page of Chromium's, run again when it changes, with nothing but local files."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+import pyws
+from pyws import page
+
+from cells import Unavailable, chromium
+
+pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ROOT / "web" / "node_modules"
+PATH = os.pathsep.join([str(Path(pyws.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+SERVE = [sys.executable, "-X", "dev", "-m", "pyws", "serve"]
+READY_WITHIN = 60  # seconds for a page to load its interpreter and run
+
+
+@contextlib.contextmanager
+def serving(*arguments):
+    """Run the command on any free port; the address that it prints. It must end by Ctrl-C, and complain of nothing."""
+    command = [*SERVE, "--port", "0", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": PATH, "PYTHONIOENCODING": "utf-8"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment
+    ) as process:
+        line = process.stdout.readline()
+        try:
+            assert "http://127.0.0.1:" in line, process.communicate()
+            yield re.search(r"http://\S+", line)[0]
+        finally:
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=10)
+    assert (process.returncode, output, errors) == (130, "", "interrupted\n")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    try:
+        with chromium() as driver:
+            yield driver
+    except (ImportError, Unavailable) as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+def shown(driver, text, state):
+    """What the page shows, as soon as it has that text and is in that state."""
+    patience = time.monotonic() + READY_WITHIN
+    while True:
+        output = driver.execute_script("return document.getElementById('output')?.textContent ?? ''")
+        if text in output and driver.execute_script("return document.body.dataset.state") == state:
+            return output
+        assert time.monotonic() < patience, [output, *driver.get_log("browser")]
+        time.sleep(0.05)
+
+
+SCRIPT = """
+import sys
+from pyws import WebSocket
+
+def on_message(event):
+    print("{version}", sys.argv, event.data)
+    ws.close()
+
+ws = WebSocket(sys.argv[1])
+ws.binaryType = "arraybuffer"
+ws.onopen = lambda event: ws.send(b"\\x00\\xff")
+ws.onmessage = on_message
+"""
+
+
+@pytest.mark.parametrize("runtime", ["pyodide", "brython"])
+def test_a_page_runs_the_script_and_runs_it_again(tmp_path, browser, peer, runtime):
+    """It talks to a server; each change shows, one for the worse too, and when the file is away for a while."""
+    script = tmp_path / 'a "<b>&$script.py'  # a name that no page can take as it is
+    echo = f"{peer.origin}/page-{runtime}?do=accept&do=echo"
+    arguments = [script.name, echo, "</script>", '"&amp;']
+
+    def told(version):
+        return f"{version} {arguments!r} {bytes([0, 255])!r}\n"
+
+    script.write_text(SCRIPT.replace("{version}", "one"))
+    with serving("--runtime", runtime, "--interpreter", PACKAGES / runtime, script, *arguments[1:]) as address:
+        browser.get(address)
+        assert shown(browser, "one", "running") == told("one")
+        assert browser.title == script.name
+        script.write_text(SCRIPT.replace("{version}", "two"))
+        assert shown(browser, "two", "running") == told("two")
+        script.write_text("def fail():\n    raise ValueError('worse')\n\nfail()\n")
+        traceback = shown(browser, "ValueError: worse", "error")
+        assert "line 4" in traceback and "in fail" in traceback
+        script.write_text("x = = 1\n")
+        shown(browser, "SyntaxError", "error")
+        script.unlink()
+        time.sleep(3 * page.INTERVAL)
+        script.write_text(SCRIPT.replace("{version}", "three"))
+        assert shown(browser, "three", "running") == told("three")
+        requests = browser.execute_script("return performance.getEntriesByType('resource').map(({name}) => name)")
+        assert [name for name in requests if not name.startswith((address, "data:"))] == []
+        browser.get("about:blank")
+
+
+def test_the_line_of_the_readme(browser, peer):
+    """As it stands there, but for the address and where the interpreter is."""
+    text = ROOT.joinpath("README.md").read_text("utf-8")
+    (words,) = re.findall(r"^    python -m pyws serve (.+) wss://\S+$", text, re.M)
+    runtime, script = words.removeprefix("--runtime ").split()
+    echo = f"{peer.origin}/page-readme?do=accept&do=echo"
+    with serving("--interpreter", PACKAGES / runtime, "--runtime", runtime, ROOT / script, echo) as address:
+        browser.get(address)
+        shown(browser, "close readyState=3 wasClean=True code=3001 reason='All back ✓'\n", "running")
+        browser.get("about:blank")
+
+
+def test_an_exception_in_a_listener_is_shown(tmp_path, browser, peer):
+    """The script has long ended by then."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.replace("{version}", "one").replace("ws.close()", "raise ValueError('late')"))
+    arguments = ["--interpreter", PACKAGES / "pyodide", script, f"{peer.origin}/page-late?do=accept&do=echo"]
+    with serving(*arguments) as address:
+        browser.get(address)
+        assert "in on_message" in shown(browser, "ValueError: late", "error")
+        browser.get("about:blank")
+
+
+@pytest.mark.parametrize("runtime", ["pyodide", "brython"])
+def test_the_pages_of_the_demo_run_their_script(browser, runtime):
+    """They share the script of the page: what to run comes with their address."""
+    import bundle
+    import serve
+
+    bundle.build()
+    with serve.pages() as origin, serve.echo() as address:
+        browser.get(serve.page(origin, runtime, "examples/echo.py", address))
+        output = shown(browser, "close readyState=3", "running")
+        assert output.startswith(f"WebSocket('{address}') readyState=0\n")
+        assert output.endswith("close readyState=3 wasClean=True code=3001 reason='All back ✓'\n")
+        browser.get(serve.page(origin, runtime, "examples/missing.py"))
+        shown(browser, "examples/missing.py: 404", "error")
+        browser.get("about:blank")
+
+
+def fetch(address):
+    with urllib.request.urlopen(address) as response:
+        return response.read()
+
+
+def test_the_interpreter_is_by_default_that_of_its_makers(tmp_path):
+    """Of the version that is tested here, and no other file is asked of another host."""
+    script = tmp_path / "script.py"
+    script.touch()
+    versions = json.loads(ROOT.joinpath("web", "package.json").read_text())["dependencies"]
+    for runtime, folder in {
+        "pyodide": f"https://cdn.jsdelivr.net/pyodide/v{versions['pyodide']}/full/",
+        "brython": f"https://cdn.jsdelivr.net/npm/brython@{versions['brython']}/",
+    }.items():
+        with serving("--runtime", runtime, script) as address:
+            text = fetch(address).decode()
+        assert folder in text
+        assert "https:" not in text.replace(folder, "")
+        file = page.INTERPRETERS[runtime][1]
+        assert PACKAGES.joinpath(runtime, file).exists()
+
+
+def test_the_page_has_the_package_that_is_installed(tmp_path):
+    """The wheel: every module, byte for byte."""
+    script = tmp_path / "script.py"
+    script.touch()
+    with serving(script) as address, zipfile.ZipFile(BytesIO(fetch(address + page.WHEEL))) as wheel:
+        names = [name for name in wheel.namelist() if name.startswith("pyws/")]
+        assert names == [f"pyws/{path.name}" for path in sorted(page.PACKAGE.glob("*.py"))]
+        for name in names:
+            assert wheel.read(name) == page.PACKAGE.joinpath(Path(name).name).read_bytes()
+
+
+def test_nothing_else_is_served(tmp_path):
+    """Neither what lies beside the script nor what lies beside the interpreter's folder."""
+    folder = tmp_path / "interpreter"
+    folder.mkdir()
+    for file in ("script.py", "secret", "interpreter/pyodide.mjs"):
+        tmp_path.joinpath(file).write_text("x")
+    with serving("--interpreter", folder, tmp_path / "script.py") as address:
+        assert fetch(address + "interpreter/pyodide.mjs") == b"x"
+        for path in ("secret", "script.py", "interpreter/../secret", "interpreter/%2e%2e/secret", "interpreter/", "x"):
+            with pytest.raises(urllib.error.HTTPError, match="404") as raised:
+                fetch(address + path)
+            raised.value.close()
+
+
+@pytest.mark.parametrize(
+    "arguments, reason",
+    [
+        (["missing.py"], "no such file"),
+        (["--interpreter", ".", "script.py"], "no pyodide.mjs"),
+        (["--runtime", "brython", "--interpreter", ".", "script.py"], "no brython.min.js"),
+        (["--runtime", "other", "script.py"], "invalid choice"),
+        (["--port", "70000", "script.py"], "cannot listen on 127.0.0.1:70000"),
+        ([], "required"),
+    ],
+)
+def test_what_cannot_be_served_is_a_sentence(tmp_path, arguments, reason):
+    """No traceback."""
+    tmp_path.joinpath("script.py").touch()
+    done = subprocess.run(
+        [*SERVE, *arguments], capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": PATH}
+    )
+    assert done.returncode in (1, 2) and done.stdout == ""
+    assert reason in done.stderr and "Traceback" not in done.stderr
