@@ -52,6 +52,15 @@ def test_every_deviation_of_a_scenario_is_found():
     assert ("ERR-05", "Chromium") in conformance.deviations()["a_reset_is_an_error"]
 
 
+def test_the_readme_counts_right():
+    """So many scenarios in so many runtimes."""
+    from cells import CELLS
+    from stage import SCENARIOS
+
+    text = (conformance.HERE.parent / "README.md").read_text()
+    assert f"It plays {len(SCENARIOS)} conversations in {len(CELLS)} runtimes" in text
+
+
 def test_the_page_shows_each_journal_on_click(monkeypatch, tmp_path):
     """From a file, with no network, as wide as a phone: the marks, the words and the journals."""
     from cells import chromium

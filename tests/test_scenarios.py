@@ -36,6 +36,7 @@ def report(name, id, result, others):
 
 def columns(left_title, left, right_title, right):
     """Two lists side by side, aligned, a mark where they differ."""
+    left, right = list(map(str, left)), list(map(str, right))
     width = max(map(len, [left_title, *left]))
     lines = [f"  {left_title:{width}}  |  {right_title}"]
     for tag, start, end, start2, end2 in difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes():

@@ -310,7 +310,7 @@ class Aiohttp:
     async def open(self, url: str) -> Any:
         import aiohttp
 
-        self.session = self.session or aiohttp.ClientSession()
+        self.session = self.session or aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         return await self.session.ws_connect(url, max_msg_size=0, compress=self.compress)
 
     async def close(self, ws: Any) -> None:
