@@ -134,15 +134,10 @@ class Field:
         self._pages: dict[str, Any] = {}
 
     def __enter__(self) -> "Field":
-        server = subprocess.Popen(
-            [sys.executable, PEERS, "server", "--core", str(SERVER_CORE)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._stack.callback(server.wait)
-        assert server.stdin is not None and server.stdout is not None
-        self._stack.callback(server.stdin.close)
+        command = [sys.executable, PEERS, "server", "--core", str(SERVER_CORE)]
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._stack.enter_context(server)  # which ends when its input does
+        assert server.stdout is not None
         self.address = server.stdout.readline().strip()
         return self
 
