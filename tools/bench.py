@@ -134,7 +134,7 @@ class Field:
         self._pages: dict[str, Any] = {}
 
     def __enter__(self) -> "Field":
-        command = [sys.executable, PEERS, "server", "--core", str(SERVER_CORE)]
+        command = [sys.executable, str(PEERS), "server", "--core", str(SERVER_CORE)]
         server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._stack.enter_context(server)  # which ends when its input does
         assert server.stdout is not None
