@@ -52,8 +52,8 @@ else:
         function.destroy()
 
     # A message crosses in memory that both sides see, and its size beside it: Pyodide itself would copy text by the
-    # character, and make a proxy of an array. What is too large for that is a Uint8Array, if it is text, in an Array.
-    shared = memoryview(bytearray(1 << 16))
+    # character, and make a proxy of an array. What is too large crosses as a Uint8Array; text, as an Array of one.
+    shared = memoryview(bytearray(1 << 20))
     js_lift, js_land = js_Function.new(
         "shared",
         """
@@ -69,8 +69,10 @@ else:
         const lift = (data) => {
             const bytes = room();
             if (typeof data === "string") {
-                if (data.length * 3 > bytes.length) return [encoder.encode(data)];
-                return encoder.encodeInto(data, bytes).written;
+                const most = data.length * 3;
+                if (most <= bytes.length) return encoder.encodeInto(data, bytes).written;
+                const array = new Uint8Array(most);  // `encode` takes three times as long
+                return [array.subarray(0, encoder.encodeInto(data, array).written)];
             }
             const array = new Uint8Array(data);
             if (array.length > bytes.length) return array;
