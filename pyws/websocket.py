@@ -381,7 +381,9 @@ class WebSocket(EventTarget):
         event._was_clean = clean
         event._code = code
         event._reason = reason
+        self._ended = True  # so that who asks in a listener of this event is not kept waiting
         self._fire(event)
+        self._end()
 
     # https://websockets.spec.whatwg.org/#garbage-collection
 
