@@ -597,6 +597,7 @@ class Observable(metaclass=Interface):
         return future
 
     def __aiter__(self) -> "Events":
+        # Deviation: WHN-04, Brython
         return Events(self)
 
 

@@ -78,12 +78,13 @@ elif sys.platform == "brython":
     def when_canceled(future: "Any", callback: "Callable[[], object]") -> None:
         """Run `callback` when `future` is canceled: here none can be."""
 
-    # JavaScript tells when it has collected what was registered: `watch` returns nothing that would have to be kept.
+    # Deviation: WHN-06, Brython
     js_registry = js_global.Function.new("return new FinalizationRegistry((callback) => callback())")()
 
     def watch(thing: object, callback: "Callable[[], object]") -> object:
-        """Run `callback` when `thing` is garbage."""
+        """Run `callback` when JavaScript has collected `thing`."""
         js_registry.register(thing, callback)
+        return None
 
     def awaitable(value: object) -> bool:
         """Tell whether `value` is what an `async def` listener returned."""
@@ -177,6 +178,7 @@ class Line:
         except BaseException:  # most often, who waits is canceled: nothing is lost, the next one is called
             self._waiting.remove(ticket)
             self.next()
+            del ticket  # it knows the exception, which knows this frame: a circle, to be garbage only by and by
             raise
         self._waiting.remove(ticket)
 

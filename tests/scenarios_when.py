@@ -73,12 +73,14 @@ async def first_without_an_event_is_a_lookup_error(stage):
 @scenario("WHN-04", "WHN-05")
 async def async_for_misses_nothing(stage):
     """All that comes while the body of the loop waits is there afterwards; after the close the loop ends."""
-    ws = stage.connect("accept", "text one", "hold", "text two", "binary 03", "close", "release", journal=False)
+    ws = stage.connect("accept", "text one", "read", "hold", "text two", "binary 03", "close", journal=False)
     async for event in ws.when("message"):
         if event.data == "one":
-            await ws.when("close").first()
+            closed = ws.when("close").first()
+            ws.send("go on")
+            await closed
         stage.note(f"{event.data} {ws.readyState}")
-    async for event in ws.when("message"):
+    async for _ in ws.when("message"):
         stage.note("never")
     return ["one 3", "two 3", r"b'\x03' 3"]
 
