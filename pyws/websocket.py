@@ -33,12 +33,30 @@ else:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, Literal, Protocol, TypedDict, TypeVar, Unpack, overload
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from typing import Any, Generic, Literal, Protocol, TypedDict, TypeVar, Unpack, overload
 
-    from .dom import AbortSignal
+    from .dom import AbortSignal, Events, Observable
 
     E = TypeVar("E", bound=Event, contravariant=True)
+    Seen = TypeVar("Seen", bound=Event)
+
+    class EventsOf(Events, Generic[Seen]):
+        """Events of one class."""
+
+        async def __anext__(self) -> Seen: ...
+
+    class ObservableOf(Observable, Generic[Seen]):
+        """An observable of events of one class."""
+
+        def first(self) -> Awaitable[Seen]: ...
+        def __aiter__(self) -> EventsOf[Seen]: ...
+
+    class ObservableOptions(TypedDict, total=False):
+        """The options of `when`, as keywords."""
+
+        capture: bool
+        passive: bool | None
 
     class HandlesEvent(Protocol[E]):
         """An object that listens by its method `handleEvent`."""
@@ -226,6 +244,30 @@ class WebSocket(EventTarget):
         def addEventListener(self, *arguments: Any, **keywords: Any) -> None:
             """See `EventTarget.addEventListener`; an editor knows the event by its type."""
 
+        @overload
+        def when(
+            self,
+            type: Literal["message"],
+            options: Mapping[str, object] | None = None,
+            **keywords: Unpack[ObservableOptions],
+        ) -> ObservableOf[MessageEvent]: ...
+        @overload
+        def when(
+            self,
+            type: Literal["close"],
+            options: Mapping[str, object] | None = None,
+            **keywords: Unpack[ObservableOptions],
+        ) -> ObservableOf[CloseEvent]: ...
+        @overload
+        def when(
+            self,
+            type: str,
+            options: Mapping[str, object] | None = None,
+            **keywords: Unpack[ObservableOptions],
+        ) -> ObservableOf[Event]: ...
+        def when(self, *arguments: Any, **keywords: Any) -> Any:
+            """See `EventTarget.when`; an editor knows the event by its type."""
+
     def __init__(self, url: "Any", protocols: "str | Iterable[str] | None" = None) -> None:
         address = _address(url)
         names = _names(protocols)
@@ -380,7 +422,9 @@ class WebSocket(EventTarget):
         event._was_clean = clean
         event._code = code
         event._reason = reason
+        self._ended = True  # so that who asks in a listener of this event is not kept waiting
         self._fire(event)
+        self._end()
 
     # https://websockets.spec.whatwg.org/#garbage-collection
 
