@@ -7,6 +7,10 @@ from .blob import Blob
 from .dom import AbortController, AbortSignal, DOMException, Event, EventTarget
 from .websocket import CloseEvent, MessageEvent, UserAgent, WebSocket
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .websocketstream import WebSocketError, WebSocketStream
+
 __all__ = [
     "AbortController",
     "AbortSignal",
@@ -18,5 +22,16 @@ __all__ = [
     "MessageEvent",
     "UserAgent",
     "WebSocket",
+    "WebSocketError",
+    "WebSocketStream",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    # What few programs need is loaded when one asks for it.
+    if name in ("WebSocketError", "WebSocketStream"):
+        from . import websocketstream as module
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(module, name)

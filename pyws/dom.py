@@ -409,7 +409,7 @@ class EventTarget(metaclass=Interface):
             passive = bool(given.get("passive", passive))
             signal = given.get("signal", signal)
         if signal is not None:
-            signal = _adopt(signal)
+            signal = adopt(signal)
         if (signal is not None and signal.aborted) or callback is None:
             return
         present = self._listeners.get(type, ())
@@ -758,7 +758,7 @@ class AbortSignal(EventTarget):
 
         https://dom.spec.whatwg.org/#dom-abortsignal-any
         """
-        given = [_adopt(source) for source in signals]
+        given = [adopt(source) for source in signals]
         signal = _Signal()
         for source in given:
             if source.aborted:
@@ -800,7 +800,7 @@ class _Signal(AbortSignal):
     """The signals that this module makes."""
 
 
-def _adopt(signal: "Any") -> AbortSignal:
+def adopt(signal: "Any") -> AbortSignal:
     """Return `signal`, or if it is JavaScript's one that is aborted with it."""
     if isinstance(signal, AbortSignal):
         return signal

@@ -37,6 +37,10 @@ if sys.platform == "emscripten":
         """Run `callback` when `future` is done with, canceled too."""
         future.add_done_callback(lambda _: callback())
 
+    def hush(future: "Any") -> None:
+        """Let nobody be told of an exception of `future` that nobody awaits."""
+        future.add_done_callback(lambda _: future.cancelled() or future.exception())
+
     def watch(thing: object, callback: "Callable[[], object]") -> object:
         """Run `callback` when `thing` is garbage, for as long as what is returned is kept."""
         return ref(thing, lambda _: callback())
@@ -80,6 +84,12 @@ elif sys.platform == "brython":
 
     # Deviation: WHN-06, Brython
     js_registry = js_global.Function.new("return new FinalizationRegistry((callback) => callback())")()
+
+    js_hush = js_global.Function.new("promise", "promise.catch(() => {})")
+
+    def hush(future: "Any") -> None:
+        """Let nobody be told of an exception of `future` that nobody awaits."""
+        js_hush(future)
 
     def watch(thing: object, callback: "Callable[[], object]") -> object:
         """Run `callback` when JavaScript has collected `thing`."""
@@ -136,6 +146,10 @@ else:
         """Run `callback` when `future` is done with, canceled too."""
         future.add_done_callback(lambda _: callback())
 
+    def hush(future: "Any") -> None:
+        """Let nobody be told of an exception of `future` that nobody awaits."""
+        future.add_done_callback(lambda _: future.cancelled() or future.exception())
+
     def watch(thing: object, callback: "Callable[[], object]") -> object:
         """Run `callback` when `thing` is garbage, for as long as what is returned is kept."""
         return ref(thing, lambda _: callback())
@@ -187,12 +201,6 @@ class Line:
         if self._waiting and self._ready() and not self._waiting[0].done():
             self._waiting[0].set_result(None)
 
-    def dismiss(self, error: BaseException) -> None:
-        """Raise `error` for all who wait and were not called."""
-        for ticket in self._waiting:
-            if not ticket.done():
-                ticket.set_exception(error)
-
 
 class Queue:
     """What arrives, until it is taken; at the end of it taking raises."""
@@ -202,6 +210,11 @@ class Queue:
         self.error: BaseException | None = None
         """What `take` raises when nothing is left, once the end was said."""
         self.line = Line(lambda: self.items or self.error)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for an item."""
+        return len(self.line._waiting)
 
     def put(self, item: object) -> None:
         """Let `item` be taken."""

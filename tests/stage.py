@@ -82,12 +82,12 @@ class Stage:
         self._keys = {}  # by id(socket): the sockets are kept alive in _sockets
         self._messages = {}
         self._sockets = []
+        self._streams = []
 
     def connect(self, *verbs, origin=None, protocols=None, journal=True, name=""):
         """Open a socket to the peer, which will do `verbs`; its events go to the journal, binary ones as bytes."""
-        key = f"{self._key}-{len(self._sockets) + 1}"
-        query = "&".join(["do=" + encode(verb) for verb in verbs])
-        ws = WebSocket(f"{origin or self.origin}/{key}?{query}", protocols)
+        key, url = self.prepare(verbs, origin)
+        ws = WebSocket(url, protocols)
         ws.binaryType = "arraybuffer"
         self._sockets.append(ws)
         self._keys[id(ws)] = key
@@ -98,6 +98,21 @@ class Stage:
         if journal:
             self.watch(ws, name)
         return ws
+
+    def prepare(self, verbs, origin=None):
+        """A key of this performance, and the URL that has the peer do `verbs`."""
+        key = f"{self._key}-{len(self._keys) + 1}"
+        return key, f"{origin or self.origin}/{key}?{'&'.join(['do=' + encode(verb) for verb in verbs])}"
+
+    def stream(self, *verbs, **options):
+        """Open a WebSocketStream to the peer, which will do `verbs`."""
+        import pyws
+
+        key, url = self.prepare(verbs)
+        stream = pyws.WebSocketStream(url, **options)
+        self._streams.append(stream)
+        self._keys[id(stream)] = key
+        return stream
 
     def watch(self, ws, name=""):
         """Write every event of `ws` to the journal, after `name` where sockets have to be told apart."""
@@ -137,6 +152,11 @@ class Stage:
         """Rows of what the peer heard on this connection after the handshake, once that conversation is over."""
         return ["heard " + line for line in await self.ask("heard/" + self._keys[id(ws)])]
 
+    async def written(self, ws):
+        """How many bytes of this connection the network took from the peer."""
+        lines = await self.ask("written/" + self._keys[id(ws)])
+        return int(lines[0])
+
     async def request(self, ws):
         """The request line and headers of this connection."""
         return await self.ask("request/" + self._keys[id(ws)])
@@ -156,6 +176,8 @@ class Stage:
             if ws.readyState != 3:
                 self.note(f"left with readyState {ws.readyState}")
                 ws.close()
+        for stream in self._streams:
+            stream.close()
 
     async def _until(self, ws, kind, ready):
         """Wait for an event of `kind` after which `ready()` holds, or for `close`, or until patience ends."""
