@@ -185,14 +185,14 @@ class Line:
         """Wait until it is ready, and nobody who came earlier still waits."""
         if not self._waiting and self._ready():
             return
-        ticket = future()
+        ticket: Any = future()
         self._waiting.append(ticket)
         try:
             await ticket
         except BaseException:  # most often, who waits is canceled: nothing is lost, the next one is called
             self._waiting.remove(ticket)
             self.next()
-            del ticket  # it knows the exception, which knows this frame: a circle, to be garbage only by and by
+            ticket = None  # it knows the exception, which knows this frame: a circle, to be garbage only by and by
             raise
         self._waiting.remove(ticket)
 
