@@ -777,6 +777,14 @@ class AbortSignal(EventTarget):
         """
         self._steps.append(step)
 
+    def unfollow(self, step: "Callable[[], object]") -> None:
+        """Run `step` no more.
+
+        https://dom.spec.whatwg.org/#abortsignal-remove
+        """
+        if step in self._steps:
+            self._steps.remove(step)
+
     def _abort(self, reason: "Any" = None) -> None:
         # https://dom.spec.whatwg.org/#abortsignal-signal-abort
         if self._aborted:

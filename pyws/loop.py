@@ -201,6 +201,12 @@ class Line:
         if self._waiting and self._ready() and not self._waiting[0].done():
             self._waiting[0].set_result(None)
 
+    def dismiss(self, error: BaseException) -> None:
+        """Raise `error` for all who wait and were not called."""
+        for ticket in self._waiting:
+            if not ticket.done():
+                ticket.set_exception(error)
+
 
 class Queue:
     """What arrives, until it is taken; at the end of it taking raises."""

@@ -9,6 +9,9 @@ import sys
 from .dom import DOMException
 from .loop import later
 
+# Bytes that a stream which nobody reads takes from Chromium's own all the same: see `js_stream`.
+AHEAD = 1 << 23
+
 # Of a stream on a browser's WebSocket: bytes that wait to be sent above which it waits too, and seconds until it looks.
 HIGH_WATER = 1 << 20
 GLANCE = 0.004
@@ -176,6 +179,7 @@ js_stream = js_Function.new(
     "up",
     "lift",
     "land",
+    f"const AHEAD = {AHEAD};"
     """
     const page = globalThis.document?.baseURI ?? globalThis.location?.href ?? "";
     let stream;
@@ -184,11 +188,15 @@ js_stream = js_Function.new(
     } catch (error) {
         return {failure: error.name, message: error.message};
     }
-    let state = 0, paused = false, pulling = null, reader, writer;
+    let state = 0, paused = false, ahead = 0, pulling = null, reader, writer;
+    // When the server closes, Chromium drops what it holds and nobody has read. So it holds nothing, but when very much
+    // waits above: then it must hold some, for the server to wait.
+    // Deviation: WSS-21, Chromium
     const pull = async () => {
-        while (!paused) {
+        while (!paused || ahead < AHEAD) {
             const {value, done} = await reader.read();
             if (done) return;
+            if (paused) ahead += value.length ?? value.byteLength;
             if (state === 1) up(lift(value), performance.now());
         }
     };
@@ -211,7 +219,12 @@ js_stream = js_Function.new(
         await pullOn();
         end(false, true, closeCode, reason);
     }, () => end(true, false, 1006, ""));
-    const wait = () => writer.ready.then(() => up("drained", 0, 0), () => {});
+    // Asked again while it waits, it need not wait twice; after the end there is nobody to tell.
+    let waiting = false;
+    const told = () => {
+        waiting = false;
+        if (state < 3) up("drained", 0, 0);
+    };
     return {
         socket: {url: stream.url, get readyState() { return state; }, bufferedAmount: 0},
         send: data => {
@@ -220,18 +233,21 @@ js_stream = js_Function.new(
             return state;
         },
         close: (code, reason) => {
-            const last = state === 1 ? writer.ready.catch(() => {}) : null;
-            const close = () => stream.close(code === 0 ? {} : {closeCode: code, reason});
             if (state < 2) state = 2;
-            last ? last.then(close) : close();
+            stream.close(code === 0 ? {} : {closeCode: code, reason});
         },
         pause: pausing => {
             paused = pausing;
-            if (!paused && reader) pullOn();
+            if (paused) return;
+            ahead = 0;
+            if (reader) pullOn();
         },
         full: () => {
             const full = state === 1 && writer.desiredSize <= 0;
-            if (full) wait();
+            if (full && !waiting) {
+                waiting = true;
+                writer.ready.then(told, told);
+            }
             return full;
         },
     };
@@ -355,7 +371,7 @@ class StreamConnection(Connection):
         full = self.state == 1 and self.buffered >= HIGH_WATER
         if full and not self._waiting:
             self._waiting = True
-            later(GLANCE, self._glance)
+            later(GLANCE, lambda: self._glance())
         return full
 
     def _glance(self) -> None:

@@ -52,10 +52,10 @@ LINGER = 2.0
 """Seconds for the server to end TCP after both Close frames (RFC 6455, 7.1.1), as in Chromium."""
 
 LARGE = 65536
-
-# Bytes that wait to be sent, above which a stream waits too: asyncio's own limit for a transport.
-HIGH_WATER = 65536
 """Bytes of a message from which on it is worth the trouble not to join and copy it once more."""
+
+HIGH_WATER = 65536
+"""Bytes that wait to be sent, above which a stream waits too: asyncio's own limit for a transport."""
 
 HEAD_START = 0.25
 """Seconds that one address of a host has before the next is tried too (RFC 8305, 5), as in Chromium."""
@@ -684,6 +684,7 @@ class Connection(asyncio.Protocol):
         self._drop_queue()
         self._closing = None
         self._write_core()
+        self.pause(False)  # no message comes any more, but the end of TCP
         self._set_timer(LINGER, self._end_tcp)
 
     def _fail(self, code: int, reason: str) -> None:

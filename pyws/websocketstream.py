@@ -47,9 +47,9 @@ class WebSocketError(DOMException):
         return self._reason
 
 
-def _failure(message: str, code: int | None = None) -> WebSocketError:
+def _failure(message: str, code: int | None = None, reason: str = "") -> WebSocketError:
     error = WebSocketError(message)
-    error._close_code = code  # 1006 is none that a program may say
+    error._close_code, error._reason = code, reason  # 1006 is none that a program may say
     return error
 
 
@@ -69,6 +69,7 @@ class Later:
         if self.settled:
             self._tell(future)
         else:
+            self._waiting = [other for other in self._waiting if not other.done()]  # who was canceled
             self._waiting.append(future)
         return future  # type: ignore[no-any-return]
 
@@ -82,6 +83,15 @@ class Later:
         for future in waiting:
             if not future.done():
                 self._tell(future)
+
+    def part(self, error: BaseException) -> "Later":
+        """Raise `error` from now on, and for all who wait; what is returned goes on in its place."""
+        other = Later()
+        if self.settled:
+            other.settle(self._value, self._error)
+        self.settle(None, error)
+        self._error = error
+        return other
 
     def _tell(self, future: "Any") -> None:
         if self._error is None:
@@ -168,6 +178,8 @@ class ReadableStream:
         return message
 
     def _cancel(self, reason: "Any") -> None:
+        if self._stream._error is not None:
+            raise self._stream._error.with_traceback(None)
         self._stream._messages.items.clear()
         self._stream._messages.end()
         self._settle()
@@ -204,14 +216,16 @@ class Reader:
         self._mine()._cancel(reason)
 
     def releaseLock(self) -> None:
-        """Let others read."""
-        if self._readable is not None:
-            self._readable._reader = None
-            self._readable = None
+        """Let others read; who waits for a `read()` or `closed` of this reader gets a `TypeError`."""
+        readable, self._readable = self._readable, None
+        if readable is not None:
+            readable._reader = None
+            readable._stream._messages.line.dismiss(_released())
+            readable._over = self._over.part(_released())
 
     def _mine(self) -> ReadableStream:
         if self._readable is None:
-            raise TypeError("this reader was released: get another one")
+            raise _released()
         return self._readable
 
 
@@ -226,6 +240,7 @@ class WritableStream:
         self._writer: Writer | None = None
         self._over = Later()
         self._closing = False
+        self._reason: BaseException | None = None  # why it was aborted
         self._line = loop.Line(self._is_ready)
 
     @property
@@ -245,9 +260,9 @@ class WritableStream:
         await self._close()
 
     async def abort(self, reason: "Any" = None) -> None:
-        """Begin the closing handshake, with code and reason of a `WebSocketError`."""
+        """Begin the closing handshake, with code and reason of a `WebSocketError`; who still waits to write fails."""
         self._check_unlocked()
-        self._stream._leave(reason)
+        self._abort(reason)
 
     def _check_unlocked(self) -> None:
         if self._writer is not None:
@@ -257,25 +272,49 @@ class WritableStream:
         connection = self._stream._connection
         return connection.state != 1 or not connection.full
 
+    def _refusal(self) -> "BaseException | None":
+        """Why nothing can be written any more, if so."""
+        error = self._reason or self._stream._error
+        if error is not None:
+            return error.with_traceback(None)
+        if self._stream._connection.state != 1:
+            return DOMException("The connection is closing or closed.", "InvalidStateError")
+        return None
+
+    def _check_not_closed(self) -> None:
+        if self._closing:
+            raise TypeError("this stream was closed by close()")
+
     async def _write(self, message: "str | bytes") -> None:
+        self._check_not_closed()
         await self._line.turn()
         try:
-            if self._closing or self._stream._connection.send(message) != 1:
-                raise self._stream._error or DOMException("The connection is closing.", "InvalidStateError")
+            if self._stream._connection.send(message) != 1:
+                raise self._refusal() or AssertionError
         finally:
             self._line.next()
 
     async def _close(self) -> None:
+        self._check_not_closed()
+        if self._refusal() is not None:
+            raise TypeError("this stream cannot be closed any more")
         self._closing = True
-        self._stream.close()
+        try:
+            await self._line.turn()  # what waits to be written goes first
+        finally:
+            self._stream.close()
+            self._line.next()
         await self._stream.closed
 
+    def _abort(self, reason: "Any") -> None:
+        if self._refusal() is None:
+            aborted = DOMException("The stream was aborted.", "AbortError")
+            self._reason = reason if isinstance(reason, BaseException) else aborted
+            self._over.settle(None, self._reason)
+            self._stream._leave(reason)
+
     def _end(self) -> None:
-        if self._closing and self._stream._error is None:
-            self._over.settle(None)
-        else:
-            closed = DOMException("The connection is closed.", "InvalidStateError")
-            self._over.settle(None, self._stream._error or closed)
+        self._over.settle(None, None if self._closing and self._stream._error is None else self._refusal())
         self._line.next()
 
 
@@ -293,29 +332,32 @@ class Writer:
 
     @property
     def desiredSize(self) -> int | None:
-        """1 if the network takes more, 0 if it does not now, None if it never will."""
-        stream = self._mine()._stream
-        if stream._connection.state != 1:
-            return 0 if self._mine()._closing and stream._error is None else None
-        return 0 if stream._connection.full else 1
+        """1 if the network takes more, 0 if it does not now or was told to close, None if it never will."""
+        writable = self._mine()
+        connection = writable._stream._connection
+        if writable._closing and writable._stream._error is None:
+            return 0 if connection.state == 3 else 1
+        return None if writable._refusal() is not None else 0 if connection.full else 1
 
     @property
     def ready(self) -> "Awaitable[None]":
-        """To be awaited: that the network takes more."""
+        """To be awaited: that the network takes more. Raises what `write` would."""
         settled = Later()
 
-        async def wait(line: loop.Line) -> None:
-            await line.turn()
-            settled.settle(None)
-            line.next()
+        async def wait(writable: WritableStream) -> None:
+            await writable._line.turn()
+            refusal = writable._refusal()
+            settled.settle(None, None if writable._closing and writable._stream._error is None else refusal)
+            writable._line.next()
 
-        loop.start(wait(self._mine()._line))
+        loop.start(wait(self._mine()))
         return settled.get()
 
     async def write(self, chunk: "Any") -> None:
         """Send a message when the network takes it: text for `str`, binary for any buffer, else `TypeError`.
 
-        Raises `InvalidStateError` after the closing began, `WebSocketError` if the connection failed.
+        Raises `TypeError` after `close()`, "InvalidStateError" if the closing began otherwise, `WebSocketError` if the
+        connection failed, the reason of `abort`.
         """
         await self._mine()._write(_message(chunk))
 
@@ -325,18 +367,23 @@ class Writer:
 
     async def abort(self, reason: "Any" = None) -> None:
         """Do what `WritableStream.abort` does."""
-        self._mine()._stream._leave(reason)
+        self._mine()._abort(reason)
 
     def releaseLock(self) -> None:
-        """Let others write."""
-        if self._writable is not None:
-            self._writable._writer = None
-            self._writable = None
+        """Let others write; what waits to be written still is. Who waits for `closed` gets a `TypeError`."""
+        writable, self._writable = self._writable, None
+        if writable is not None:
+            writable._writer = None
+            writable._over = self._over.part(_released())
 
     def _mine(self) -> WritableStream:
         if self._writable is None:
-            raise TypeError("this writer was released: get another one")
+            raise _released()
         return self._writable
+
+
+def _released() -> TypeError:
+    return TypeError("this reader or writer was released: get another one")
 
 
 class WebSocketStream(metaclass=Interface):
@@ -375,6 +422,7 @@ class WebSocketStream(metaclass=Interface):
         self._opening = Later()
         self._ending = Later()
         self._error: BaseException | None = None  # why it ended, if not by Close frames
+        self._signal: AbortSignal | None = None  # while it may still abort
         self._messages = loop.Queue()
         self._readable = ReadableStream(self)
         self._writable = WritableStream(self)
@@ -386,7 +434,9 @@ class WebSocketStream(metaclass=Interface):
             if signal.aborted:
                 self._abort(signal.reason)
             else:
-                signal.follow(lambda: self._abort(signal.reason))
+                self._signal = signal
+                self._step = lambda: self._abort(signal.reason)
+                signal.follow(self._step)
 
     @property
     def url(self) -> str:
@@ -423,6 +473,7 @@ class WebSocketStream(metaclass=Interface):
         if self._connection.state < 2:
             self._connection.pause(False)
             self._connection.close(code, words)
+            self._writable._line.next()  # who waits to write need not wait any more
 
     # Python's way of saying it.
 
@@ -473,11 +524,19 @@ class WebSocketStream(metaclass=Interface):
     def _abort(self, reason: "Any") -> None:
         if not self._opening.settled:
             error = reason if isinstance(reason, BaseException) else DOMException(str(reason), "AbortError")
+            self._error = error
             self._opening.settle(None, error)
             self._ending.settle(None, error)
             self._connection.close(None, "")
 
+    def _unfollow(self) -> None:
+        # A signal may live long: it need not know this stream any more.
+        if self._signal is not None:
+            self._signal.unfollow(self._step)
+            self._signal = None
+
     def _opened(self, protocol: str, extensions: str) -> None:
+        self._unfollow()
         self._opening.settle(WebSocketOpenInfo(self._readable, self._writable, extensions, protocol))
 
     def _received(self, data: "str | bytes", _: float) -> None:
@@ -486,12 +545,13 @@ class WebSocketStream(metaclass=Interface):
             self._connection.pause(True)
 
     def _closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
+        self._unfollow()
         if clean and not failed:
             self._messages.end()
             self._ending.settle(WebSocketCloseInfo(code, reason))
         else:
             message = "The connection ended without a Close frame." if self._opening.settled else "No connection."
-            self._error = _failure(message, 1006)
+            self._error = self._error or _failure(message, code, reason)
             self._opening.settle(None, _failure(message))
             self._messages.items.clear()
             self._messages.end(self._error)
