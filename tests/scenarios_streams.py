@@ -473,7 +473,7 @@ async def a_reader_that_waits_lets_the_server_wait(stage):
         before = written
         written = await stage.written(stream)
     held = written < total * size // 2
-    if stage.engine in ("firefox", "webkit", "node"):  # Deviation: WSS-17, Firefox, WebKit and Node
+    if stage.engine != "cpython":  # Deviation: WSS-17, Chromium, Firefox, WebKit and Node
         held = not held
     stage.note(held)
     received = 0
