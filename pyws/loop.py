@@ -188,13 +188,16 @@ class Line:
         ticket: Any = future()
         self._waiting.append(ticket)
         try:
-            await ticket
+            error = await ticket
         except BaseException:  # most often, who waits is canceled: nothing is lost, the next one is called
             self._waiting.remove(ticket)
             self.next()
             ticket = None  # it knows the exception, which knows this frame: a circle, to be garbage only by and by
             raise
         self._waiting.remove(ticket)
+        if error is not None:
+            self.next()
+            raise error
 
     def next(self) -> None:
         """Call the first in line, if it is ready."""
@@ -205,7 +208,7 @@ class Line:
         """Raise `error` for all who wait and were not called."""
         for ticket in self._waiting:
             if not ticket.done():
-                ticket.set_exception(error)
+                ticket.set_result(error)
 
 
 class Queue:
