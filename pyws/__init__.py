@@ -7,6 +7,10 @@ from .blob import Blob
 from .dom import AbortController, AbortSignal, DOMException, Event, EventTarget
 from .websocket import CloseEvent, MessageEvent, UserAgent, WebSocket
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .reconnecting import ReconnectingEvent, ReconnectingWebSocket
+
 __all__ = [
     "AbortController",
     "AbortSignal",
@@ -16,7 +20,18 @@ __all__ = [
     "Event",
     "EventTarget",
     "MessageEvent",
+    "ReconnectingEvent",
+    "ReconnectingWebSocket",
     "UserAgent",
     "WebSocket",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    # What few programs need is loaded when one asks for it.
+    if name in ("ReconnectingEvent", "ReconnectingWebSocket"):
+        from . import reconnecting as module
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(module, name)

@@ -147,7 +147,7 @@ class CloseEvent(Event):
     """
 
     _MEMBERS = (*Event._MEMBERS, "wasClean", "code", "reason")
-    _SHOWN = ("wasClean", "code", "reason")
+    _SHOWN: "tuple[str, ...]" = ("wasClean", "code", "reason")
 
     _was_clean = False
     _code = 0

@@ -15,7 +15,7 @@ HOUSE = [
     {"__main__"},
     {"page", "script", "terminal"},
     {"__init__"},
-    {"websocketstream"},
+    {"reconnecting", "websocketstream"},
     {"websocket"},
     {"native", "sockets"},
     {"useragent", "deflate"},
@@ -105,6 +105,8 @@ def test_public_names():
         "Event",
         "EventTarget",
         "MessageEvent",
+        "ReconnectingEvent",
+        "ReconnectingWebSocket",
         "UserAgent",
         "WebSocket",
     ]
