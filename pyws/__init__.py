@@ -29,9 +29,16 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    # What few programs need is loaded when one asks for it.
+    # What few programs need is loaded when one asks for it. (`from . import` would ask here again in Brython.)
+    found: dict[str, object] = {}
     if name in ("ReconnectingEvent", "ReconnectingWebSocket"):
-        from . import reconnecting as module
-    else:
+        from .reconnecting import ReconnectingEvent, ReconnectingWebSocket
+
+        found = {"ReconnectingEvent": ReconnectingEvent, "ReconnectingWebSocket": ReconnectingWebSocket}
+    if name not in found:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(module, name)
+    return found[name]
+
+
+def __dir__() -> "list[str]":
+    return sorted({*globals(), *__all__})

@@ -162,14 +162,11 @@ async def attempts_are_used_up(stage):
 @scenario("REC-06")
 async def none_may_be_tried(stage):
     """With `max_attempts=0` it is a WebSocket like others, and what closed without an error has none."""
-    for verbs in (["accept", "ready", "close 1012 restart"], ["accept", "ready", "raw 8300"]):
+    for verbs in (["accept", "ready", "close 1001 restart"], ["accept", "ready", "raw 8300"]):
         ws = come_back(stage, verbs, max_attempts=0)
         ws.addEventListener("open", lambda _, ws=ws: ws.send("ready"))
         await stage.closed(ws)
-    restart = "clean 1012 'restart'"
-    if stage.engine == "webkit":  # Deviation: ERR-14, WebKit
-        return ["open 1", *FAILED, "open 1", *FAILED]
-    return ["open 1", f"close 3 {restart}", "open 1", *FAILED]
+    return ["open 1", "close 3 clean 1001 'restart'", "open 1", *FAILED]
 
 
 @scenario("REC-02", "REC-12")
@@ -349,7 +346,7 @@ async def what_is_sent_meanwhile_goes_out_in_order(stage):
         f"reconnecting 0 {GONE} attempt 1 in 10 ms",
         "buffered 7",
         "open 1",
-        f"reconnecting 0 {GONE} attempt 1 in 10 ms",
+        f"reconnecting 0 {GONE} attempt 2 in 20 ms",
         "buffered 7",
         "buffered 11",
         "open 1",
@@ -369,7 +366,7 @@ async def what_is_sent_meanwhile_goes_out_in_order(stage):
 @scenario("REC-10")
 async def a_full_queue_says_so(stage):
     """`send` raises, what waits already stays, and after the next `open` there is room again."""
-    ws = come_back(stage, ["accept", "read 3", "fin"], ["accept", "read 3", "close 1000"], max_queued=4)
+    ws = come_back(stage, ["accept", "read 4", "fin"], ["accept", "read 4", "close 1000"], max_queued=4)
 
     def fill(_=None):
         for data in ("one", b"xy", "x", "", "12345"):
@@ -383,7 +380,7 @@ async def a_full_queue_says_so(stage):
     stage.journal += [line for line in await stage.heard(ws) if line.startswith("heard text")]
     full = ["buffered 3", "raised QuotaExceededError", "buffered 3", "buffered 4", "buffered 4"]
     full += ["raised QuotaExceededError", "buffered 4"]
-    heard = ["heard text 'one'", "heard text 'x'", "heard text ''"]
+    heard = ["heard text 'one'", "heard text 'x'", "heard text ''", "heard text 'more than that'"]
     return [
         *full,
         "open 1",
@@ -509,25 +506,27 @@ async def close_ends_it_while_a_function_is_asked(stage):
 @scenario("REC-05")
 async def close_ends_it_inside_any_listener(stage):
     """One `close` event follows, and none of the others."""
-    parts = ["accept", "ready", "text one", "text two", "close 1012"], ["accept", "ready", "text three", "until close"]
-    for kind in ("open", "message", "reconnecting", "close"):
-        ws = come_back(stage, *parts, final=(1000,))
+    ready = ["accept", "ready", "hold", "text one", "text two", "release"]
+    for kind, parts in (
+        ("open", [ready]),
+        ("message", [ready]),
+        ("reconnecting", [[*ready, "fin"], ["accept"]]),
+        ("error", [["fin"]]),
+        ("close", [[*ready, "fin"], ["accept", "ready", "close 1000"]]),
+    ):
+        ws = come_back(stage, *parts, max_attempts=0 if kind == "error" else 1)
         ws.addEventListener("open", lambda _, ws=ws: ws.send("ready"))
-        if kind == "close":
-            ws.addEventListener("message", lambda event, ws=ws: ws.close(3001) if event.data == "three" else None)
         ws.addEventListener(kind, lambda _, ws=ws: ws.close(3000, "enough"))
         await stage.closed(ws)
         stage.note("over")
-    lost = "clean 1012 ''"
-    if stage.engine == "webkit":  # Deviation: ERR-14, WebKit
-        lost = GONE
     ended = "close 3 clean 3000 'enough'"
-    first = ["open 1", "message 1 'one'", "message 1 'two'", f"reconnecting 0 {lost} attempt 1 in 10 ms"]
+    lost = ["open 1", "message 1 'one'", "message 1 'two'", f"reconnecting 0 {GONE} attempt 1 in 10 ms"]
     return [
         *["open 1", ended, "over"],
         *["open 1", "message 1 'one'", ended, "over"],
-        *[*first, *FAILED, "over"],
-        *[*first, "open 1", "message 1 'three'", "close 3 clean 3001 ''", "over"],
+        *[*lost, *FAILED, "over"],
+        *[*FAILED, "over"],
+        *[*lost, "open 1", "close 3 clean 1000 ''", "over"],
     ]
 
 
@@ -552,17 +551,14 @@ async def close_ends_it_after_a_new_connection(stage):
 
 
 @scenario("REC-05")
-async def close_while_the_server_closes_changes_nothing(stage):
-    """The server's code and reason are told, though `close` was called when they had come; it does not come back."""
-    ws = come_back(stage, ["accept", "until close", "close 1012 late"], ["accept"])
+async def close_has_the_code_of_the_server(stage):
+    """The server's code and reason are told, as the standard has it, and it does not come back."""
+    ws = come_back(stage, ["accept", "until close", "close 4001 theirs"], ["accept"])
     await stage.opened(ws)
     ws.close(3000)
     ws.close(3001)
     await stage.closed(ws)
-    lost = "clean 1012 'late'"
-    if stage.engine == "webkit":  # Deviation: ERR-14, WebKit
-        return ["open 1", *FAILED]
-    return ["open 1", f"close 3 {lost}"]
+    return ["open 1", "close 3 clean 4001 'theirs'"]
 
 
 @scenario("REC-03")
