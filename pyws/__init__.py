@@ -10,6 +10,7 @@ from .websocket import CloseEvent, MessageEvent, UserAgent, WebSocket
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .reconnecting import ReconnectingEvent, ReconnectingWebSocket
+    from .websocketstream import WebSocketError, WebSocketStream
 
 __all__ = [
     "AbortController",
@@ -24,20 +25,23 @@ __all__ = [
     "ReconnectingWebSocket",
     "UserAgent",
     "WebSocket",
+    "WebSocketError",
+    "WebSocketStream",
 ]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    # What few programs need is loaded when one asks for it. (`from . import` would ask here again in Brython.)
-    found: dict[str, object] = {}
+    # What few programs need is loaded when one asks for it.
     if name in ("ReconnectingEvent", "ReconnectingWebSocket"):
-        from .reconnecting import ReconnectingEvent, ReconnectingWebSocket
+        from . import reconnecting
 
-        found = {"ReconnectingEvent": ReconnectingEvent, "ReconnectingWebSocket": ReconnectingWebSocket}
-    if name not in found:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return found[name]
+        return getattr(reconnecting, name)
+    if name in ("WebSocketError", "WebSocketStream"):
+        from . import websocketstream
+
+        return getattr(websocketstream, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> "list[str]":

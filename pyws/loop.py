@@ -17,6 +17,7 @@ _LONGEST = 2**31 - 1
 
 if sys.platform == "emscripten":
     import asyncio
+    from weakref import ref
 
     from js import Math, clearTimeout, performance, setTimeout
     from pyodide.ffi import create_once_callable
@@ -39,6 +40,20 @@ if sys.platform == "emscripten":
     wait = later
 
     js_once = create_once_callable
+
+    future: "Callable[[], Any]" = asyncio.Future
+
+    def when_canceled(future: "Any", callback: "Callable[[], object]") -> None:
+        """Run `callback` when `future` is done with, canceled too."""
+        future.add_done_callback(lambda _: callback())
+
+    def hush(future: "Any") -> None:
+        """Let nobody be told of an exception of `future` that nobody awaits."""
+        future.add_done_callback(lambda _: future.cancelled() or future.exception())
+
+    def watch(thing: object, callback: "Callable[[], object]") -> object:
+        """Run `callback` when `thing` is garbage, for as long as what is returned is kept."""
+        return ref(thing, lambda _: callback())
 
     def awaitable(value: object) -> bool:
         """Tell whether `value` is what an `async def` listener returned."""
@@ -76,6 +91,25 @@ elif sys.platform == "brython":
         """Make `callback` a function that JavaScript may call once."""
         return callback
 
+    future = aio.Future
+
+    def when_canceled(future: "Any", callback: "Callable[[], object]") -> None:
+        """Run `callback` when `future` is canceled: here none can be."""
+
+    # Deviation: WHN-06, Brython
+    js_registry = js_global.Function.new("return new FinalizationRegistry((callback) => callback())")()
+
+    js_hush = js_global.Function.new("promise", "promise.catch(() => {})")
+
+    def hush(future: "Any") -> None:
+        """Let nobody be told of an exception of `future` that nobody awaits."""
+        js_hush(future)
+
+    def watch(thing: object, callback: "Callable[[], object]") -> object:
+        """Run `callback` when JavaScript has collected `thing`."""
+        js_registry.register(thing, callback)
+        return None
+
     def awaitable(value: object) -> bool:
         """Tell whether `value` is what an `async def` listener returned."""
         return type(value).__name__ == "coroutine"
@@ -103,6 +137,7 @@ else:
     import time
     from random import random as random
     from threading import get_ident
+    from weakref import ref
 
     now = time.perf_counter
     _ORIGIN = now()
@@ -158,6 +193,22 @@ else:
         """Make `callback` a function that JavaScript may call once: here there is none."""
         return callback
 
+    def future() -> "Any":
+        """Make a future of the loop that runs."""
+        return asyncio.get_running_loop().create_future()
+
+    def when_canceled(future: "Any", callback: "Callable[[], object]") -> None:
+        """Run `callback` when `future` is done with, canceled too."""
+        future.add_done_callback(lambda _: callback())
+
+    def hush(future: "Any") -> None:
+        """Let nobody be told of an exception of `future` that nobody awaits."""
+        future.add_done_callback(lambda _: future.cancelled() or future.exception())
+
+    def watch(thing: object, callback: "Callable[[], object]") -> object:
+        """Run `callback` when `thing` is garbage, for as long as what is returned is kept."""
+        return ref(thing, lambda _: callback())
+
     def awaitable(value: object) -> bool:
         """Tell whether `value` is what an `async def` listener returned."""
         return hasattr(value, "__await__")
@@ -173,6 +224,74 @@ else:
     def system() -> "Any":
         """Return the module `sys`."""
         return sys
+
+
+class Line:
+    """Those who wait until `ready()`, each called in the order of their coming.
+
+    Who was called acts, then says `next()`. Whoever makes it ready says `next()` too.
+    """
+
+    def __init__(self, ready: "Callable[[], object]") -> None:
+        self._ready = ready
+        self._waiting: list[Any] = []
+
+    async def turn(self) -> None:
+        """Wait until it is ready, and nobody who came earlier still waits."""
+        if not self._waiting and self._ready():
+            return
+        ticket: Any = future()
+        self._waiting.append(ticket)
+        try:
+            await ticket
+        except BaseException:  # most often, who waits is canceled: nothing is lost, the next one is called
+            self._waiting.remove(ticket)
+            self.next()
+            ticket = None  # it knows the exception, which knows this frame: a circle, to be garbage only by and by
+            raise
+        self._waiting.remove(ticket)
+
+    def next(self) -> None:
+        """Call the first in line, if it is ready."""
+        if self._waiting and self._ready() and not self._waiting[0].done():
+            self._waiting[0].set_result(None)
+
+
+class Queue:
+    """What arrives, until it is taken; at the end of it taking raises."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self.error: BaseException | None = None
+        """What `take` raises when nothing is left, once the end was said."""
+        self.line = Line(lambda: self.items or self.error)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for an item."""
+        return len(self.line._waiting)
+
+    def put(self, item: object) -> None:
+        """Let `item` be taken."""
+        self.items.append(item)
+        self.line.next()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Say that nothing more comes, because of `error` or else as an iteration ends: the first time counts."""
+        if self.error is None:
+            self.error = error or StopAsyncIteration()
+            self.line.next()
+
+    async def take(self) -> "Any":
+        """Wait for the next item and remove it."""
+        await self.line.turn()
+        if self.items:
+            item = self.items.pop(0)
+            self.line.next()
+            return item
+        self.line.next()
+        assert self.error is not None
+        raise self.error.with_traceback(None)  # else it would collect the frames of everyone who asks
 
 
 if sys.platform == "emscripten" or sys.platform == "brython":

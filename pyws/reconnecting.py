@@ -8,7 +8,7 @@ connection, below it is one `WebSocket` at a time.
 
 from . import loop
 from .dom import DOMException, Event, EventTarget, event_handler, scalar
-from .websocket import CloseEvent, MessageEvent, WebSocket, _address, _names, _origin
+from .websocket import CloseEvent, MessageEvent, WebSocket, _origin, address_of, subprotocols
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class ReconnectingWebSocket(WebSocket):
     code, or `max_attempts` are used up.
 
     `url` and `protocols` may be functions, `async def` too, that are called for each attempt, so that it has a fresh
-    token; an exception in one is reported, and the attempt has failed. A URL or subprotocol that cannot be raises
-    "SyntaxError" here, as for `WebSocket`, unless one of the two is a function: then the attempt has failed.
+    token; an exception in one is reported, and the attempt has failed. It has failed, too, if what they give can be no
+    URL or subprotocols, and that is reported; without functions it raises "SyntaxError" here, as for `WebSocket`.
 
     What is sent while it is away waits, and goes out in its order before the next `open` event. What was given to a
     connection is never sent again: when that is lost, nobody knows what of it has arrived, and each message arrives
@@ -223,8 +223,8 @@ class Reconnection:
         final: "Container[int]",
     ) -> None:
         self._home = loop.Home()
-        self._url = url if _is_function(url) else _address(url)
-        self._protocols = protocols if _is_function(protocols) else _names(protocols)
+        self._url = url if _is_function(url) else address_of(url)
+        self._protocols = protocols if _is_function(protocols) else subprotocols(protocols)
         self._user = user
         self._backoff = backoff
         self._min_uptime = min_uptime

@@ -51,6 +51,9 @@ LINGER = 2.0
 """Seconds for the server to end TCP after both Close frames (RFC 6455, 7.1.1), as in Chromium."""
 
 LARGE = 65536
+
+# Bytes that wait to be sent, above which a stream waits too: asyncio's own limit for a transport.
+HIGH_WATER = 65536
 """Bytes of a message from which on it is worth the trouble not to join and copy it once more."""
 
 HEAD_START = 0.25
@@ -104,9 +107,10 @@ class Connection(asyncio.Protocol):
     # A third of the memory that a dict of them takes.
     __slots__ = (
         "_aborted", "_address", "_agent", "_answer", "_chunks", "_closing", "_core", "_deaf", "_dropped", "_failure",
-        "_flushing", "_given_up", "_head", "_heard", "_held", "_home", "_in_transport", "_life", "_loop", "_loss",
-        "_lost", "_max_size", "_missing", "_needed", "_pieces", "_protocols", "_queue", "_queued", "_reset", "_size",
-        "_started", "_task", "_timer", "_transport", "_user", "_written", "state", "url", "__weakref__",
+        "_flushing", "_full", "_given_up", "_head", "_heard", "_held", "_home", "_in_transport", "_life", "_loop",
+        "_loss", "_lost", "_max_size", "_missing", "_needed", "_paused", "_pieces", "_protocols", "_queue", "_queued",
+        "_reset", "_size", "_started", "_task", "_timer", "_transport", "_user", "_written", "drained", "state", "url",
+        "__weakref__",
     )  # fmt: skip
 
     def __init__(self, url: str, protocols: list[str], user: User) -> None:
@@ -150,6 +154,10 @@ class Connection(asyncio.Protocol):
         self._closing: tuple[int | None, str] | None = None
         self._flushing = False
 
+        # What a stream asks for.
+        self.drained: Callable[[], object] | None = None
+        self._full = self._paused = False
+
         # Payload bytes: in the queue; in the transport, each with the byte of the stream it ends at; never sent.
         self._queued = 0
         self._in_transport: list[tuple[int, int]] = []
@@ -189,6 +197,7 @@ class Connection(asyncio.Protocol):
         else:
             self._closing = (code, reason)
             self._flush_soon()
+            self.pause(False)  # the server's answer is still to be read
         self.state = CLOSING
 
     @property
@@ -205,6 +214,34 @@ class Connection(asyncio.Protocol):
         """Payload bytes that the network has not taken."""
         self._account()
         return self._queued + sum(size for _, size in self._in_transport) + self._dropped
+
+    # What a stream asks.
+
+    def pause(self, paused: bool) -> None:
+        """Read no more from the network for now, or again; the rest of what was read comes up still."""
+        if paused == self._paused or (paused and self.state != OPEN):
+            return
+        self._paused = paused
+        if self._transport is not None and not self._transport.is_closing():
+            (self._transport.pause_reading if paused else self._transport.resume_reading)()
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits to be sent than the network takes; `drained` is called when that is over."""
+        return self._full or self._queued >= HIGH_WATER
+
+    def pause_writing(self) -> None:
+        """Learn from the transport that its buffer is full."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """Learn that it is not any more."""
+        self._full = False
+        self._tell_drained()
+
+    def _tell_drained(self) -> None:
+        if self.drained is not None and not self.full:
+            self._loop.call_soon(self.drained)
 
     # The life of a connection: one task, and its end is the one ending.
 
@@ -609,7 +646,8 @@ class Connection(asyncio.Protocol):
             self._life = self._loop.call_later(self._agent.ping_timeout, self._check_life)
 
     def _check_life(self) -> None:
-        if self._heard and self._agent.ping_interval is not None:
+        # A program that does not read does not see the Pong: that says nothing about the server.
+        if (self._heard or self._paused) and self._agent.ping_interval is not None:
             self._life = self._loop.call_later(self._agent.ping_interval, self._ask_for_life)
         elif self.state == OPEN and not self._deaf:
             self._fail(1011, f"the server gave no sign of life within {self._agent.ping_timeout:g} seconds")
@@ -670,6 +708,8 @@ class Connection(asyncio.Protocol):
                 self._queued = 0
             else:
                 self._write_queue()
+            if self.drained is not None:
+                self._tell_drained()
         if self._closing is not None:
             code, reason = self._closing
             self._closing = None

@@ -7,6 +7,7 @@ per message or control frame. No WebSocket library: a peer that cannot misbehave
 
 Other paths answer questions, one text message per line, so that a scenario needs nothing but a WebSocket:
 `/heard/KEY` (the frames, when that conversation is over), `/request/KEY` (request line and headers),
+`/written/KEY` (how many bytes the network took),
 `/address/refused` and `/address/hangup` (where nobody listens, and where the line is cut at once).
 """
 
@@ -71,6 +72,7 @@ class Record:
         self.request = []
         self.tls = None  # the server name and the application protocol that the client asked for
         self.frames = []
+        self.written = 0  # bytes that the network took
         self.over = threading.Event()
 
 
@@ -132,6 +134,7 @@ class Conversation:
         elif self.pause is None:
             self.writer.write(data)
             await self.writer.drain()
+            self.record.written += len(data)
         else:
             for byte in data:
                 self.writer.write(bytes([byte]))
@@ -474,5 +477,7 @@ class Peer:
             return await asyncio.to_thread(self.heard, key)
         if subject == "request":
             return self.records[key].request
+        if subject == "written":
+            return [str(self.records[key].written)]
         server = {"refused": self._deaf, "hangup": self._hangup.sockets[0]}[key]
         return [f"ws://127.0.0.1:{server.getsockname()[1]}"]

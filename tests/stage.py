@@ -82,6 +82,7 @@ class Stage:
         self._keys = {}  # by id(socket): the sockets are kept alive in _sockets
         self._messages = {}
         self._sockets = []
+        self._streams = []
 
     def connect(self, *verbs, origin=None, protocols=None, journal=True, name=""):
         """Open a socket to the peer, which will do `verbs`; its events go to the journal, binary ones as bytes."""
@@ -91,20 +92,29 @@ class Stage:
         return ws
 
     def address(self, *parts, origin=None):
-        """The URL at which the peer will do those verbs, a list for each connection, for the next socket."""
+        """The URL at which the peer will do those verbs, a list for each connection; for what is adopted next."""
         queries = ["&".join(["do=" + encode(verb) for verb in verbs]) for verbs in parts]
-        return f"{origin or self.origin}/{self._key}-{len(self._sockets) + 1}?{'&then&'.join(queries)}"
+        return f"{origin or self.origin}/{self._key}-{len(self._keys) + 1}?{'&then&'.join(queries)}"
 
     def adopt(self, ws, journal=True, name=""):
         """Take a socket that was opened with the last `address`; its events go to the journal, binary ones as bytes."""
         ws.binaryType = "arraybuffer"
         self._sockets.append(ws)
-        self._keys[id(ws)] = f"{self._key}-{len(self._sockets)}"
+        self._keys[id(ws)] = f"{self._key}-{len(self._keys) + 1}"
         self._messages[id(ws)] = []
         ws.addEventListener("message", lambda event: self._messages[id(ws)].append(event.data))
         if journal:
             self.watch(ws, name)
         return ws
+
+    def stream(self, *verbs, **options):
+        """Open a WebSocketStream to the peer, which will do `verbs`."""
+        import pyws
+
+        stream = pyws.WebSocketStream(self.address(verbs), **options)
+        self._streams.append(stream)
+        self._keys[id(stream)] = f"{self._key}-{len(self._keys) + 1}"
+        return stream
 
     def watch(self, ws, name=""):
         """Write every event of `ws` to the journal, after `name` where sockets have to be told apart."""
@@ -150,6 +160,11 @@ class Stage:
         """Rows of what the peer heard on this connection after the handshake, once that conversation is over."""
         return ["heard " + line for line in await self.ask("heard/" + self._keys[id(ws)])]
 
+    async def written(self, ws):
+        """How many bytes of this connection the network took from the peer."""
+        lines = await self.ask("written/" + self._keys[id(ws)])
+        return int(lines[0])
+
     async def request(self, ws):
         """The request line and headers of this connection."""
         return await self.ask("request/" + self._keys[id(ws)])
@@ -169,6 +184,8 @@ class Stage:
             if ws.readyState != 3:
                 self.note(f"left with readyState {ws.readyState}")
                 ws.close()
+        for stream in self._streams:
+            stream.close()
 
     async def _until(self, ws, kind, ready):
         """Wait for an event of `kind` after which `ready()` holds, or for `close`, or until patience ends."""

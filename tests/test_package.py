@@ -25,10 +25,10 @@ HOUSE = [
     {"loop"},
 ]
 LOADED_IN_A_PAGE = {"__init__", "websocket", "native", "blob", "dom", "loop"}
-# Beyond the package. Pyodide has loaded asyncio before any code runs; in Brython it is an empty stub, and `_sys` is in
-# its core as `browser` is: `sys` is not, and tools/bundle.py takes that out.
+# Beyond the package. Pyodide has loaded asyncio, and with it weakref, before any code runs; in Brython it is an empty
+# stub, and `_sys` is in its core as `browser` is: `sys` is not, and tools/bundle.py takes that out.
 BUDGET = {
-    "emscripten": {"sys", "js", "pyodide.ffi", "asyncio"},
+    "emscripten": {"sys", "js", "pyodide.ffi", "asyncio", "weakref"},
     "brython": {"sys", "_sys", "browser"},
 }
 

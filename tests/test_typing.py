@@ -23,6 +23,12 @@ reveal_type(ws.readyState)  # int
 reveal_type(ws.bufferedAmount)  # int
 reveal_type(Blob(["a"]).size)  # int
 
+async def wait() -> None:
+    reveal_type(await ws.when("close").first())  # CloseEvent
+    async for event in ws.when("message", passive=True):
+        reveal_type(event)  # MessageEvent
+    ws.when("open", capure=True)  # error
+
 async def receive(event: MessageEvent) -> None: ...
 def refuse(event: CloseEvent) -> None: ...
 class Listener:
