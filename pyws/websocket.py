@@ -170,7 +170,7 @@ class CloseEvent(Event):
     """
 
     _MEMBERS = (*Event._MEMBERS, "wasClean", "code", "reason")
-    _SHOWN = ("wasClean", "code", "reason")
+    _SHOWN: "tuple[str, ...]" = ("wasClean", "code", "reason")
 
     _was_clean = False
     _code = 0
@@ -282,7 +282,7 @@ class WebSocket(EventTarget):
         self._unsent = 0
         self._connection = Connection(address, names, self)
         self._url = self._connection.url
-        self._origin = _origin(self._url)
+        self._origin = origin_of(self._url)
 
     @property
     def url(self) -> str:
@@ -439,19 +439,24 @@ def address_of(url: "Any") -> str:
     return scalar(url)
 
 
-def subprotocols(protocols: "Any") -> "list[str]":
-    """Return a constructor's argument as a list; `TypeError` or "SyntaxError" for what can name no subprotocol."""
+def names_of(protocols: "Any") -> "list[str]":
+    """Return a constructor's argument as a list of `str`."""
     if protocols is None:
         return []
     if isinstance(protocols, str):
-        protocols = [protocols]
+        return [scalar(protocols)]
     if isinstance(protocols, (bytes, bytearray, memoryview)) or not hasattr(protocols, "__iter__"):
         raise TypeError(f"protocols must be str or an iterable of str, not {type(protocols).__name__}")
     names = list(protocols)
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"protocols must be str, not {type(name).__name__}")
-    names = [scalar(name) for name in names]
+    return [scalar(name) for name in names]
+
+
+def subprotocols(protocols: "Any") -> "list[str]":
+    """Return a constructor's argument as a list; "SyntaxError" for what can name no subprotocol."""
+    names = names_of(protocols)
     for name in names:
         if not name or not _TOKEN.issuperset(name):
             raise DOMException(f"{name!r} is not a subprotocol: it must be a token of HTTP", "SyntaxError")
@@ -487,7 +492,7 @@ def integer(value: "Any", name: str) -> int:
     return number
 
 
-def _origin(url: str) -> str:
+def origin_of(url: str) -> str:
     # https://url.spec.whatwg.org/#concept-url-origin, of a URL that is serialized: it has a path, perhaps credentials
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"
