@@ -323,9 +323,17 @@ def start(job: "Awaitable[Any]") -> object:
         finally:
             _running.discard(task)
 
+    def forget() -> None:
+        # A task that is canceled before it began never comes to its `finally`.
+        _running.discard(task)
+        if type(job).__name__ == "coroutine":
+            job.close()  # type: ignore[attr-defined]
+
     # The runtime refers to a task only weakly: this set keeps it alive until it ends.
     task = schedule(attempt())
     _running.add(task)
+    if hasattr(task, "add_done_callback"):
+        task.add_done_callback(lambda _: forget())
     return task
 
 

@@ -196,7 +196,7 @@ async def the_program_says_what_is_final(stage):
 
 @scenario("REC-08")
 async def a_server_that_never_answers_is_given_up(stage):
-    """`connect_timeout` ends an attempt: in the handshake, and while a function is asked."""
+    """`connect_timeout` ends an attempt, in the handshake and while a function is asked, but no connection."""
     calls = []
 
     async def url():
@@ -205,14 +205,19 @@ async def a_server_that_never_answers_is_given_up(stage):
             await stage.sleep(NEVER)
         return urls[len(calls) - 2]
 
-    urls = [stage.address(["hang"], ["accept", "close 1000"])] * 2
+    parts = ["hang"], ["accept", "wait 0.6", "text still here", "close 1000"]
+    urls = [stage.address(*parts)] * 2
     ws = stage.adopt(ReconnectingWebSocket(url, **QUICK, connect_timeout=0.4))
     await stage.closed(ws)
+    ws = come_back(stage, *parts, connect_timeout=0.4)
+    await stage.closed(ws)
+    lived = ["open 1", "message 1 'still here'", "close 3 clean 1000 ''"]
     return [
         f"reconnecting 0 {GONE} attempt 1 in 10 ms",
         f"reconnecting 0 {GONE} attempt 2 in 20 ms",
-        "open 1",
-        "close 3 clean 1000 ''",
+        *lived,
+        f"reconnecting 0 {GONE} attempt 1 in 10 ms",
+        *lived,
     ]
 
 
@@ -339,7 +344,8 @@ async def what_is_sent_meanwhile_goes_out_in_order(stage):
     ws.send(memoryview(b"last"))
     stage.note(f"buffered {ws.bufferedAmount}")
     await stage.closed(ws)
-    stage.journal += [line for line in await stage.heard(ws) if not line.startswith(("heard eof", "heard close"))]
+    heard = await stage.heard(ws)
+    stage.journal += [line for line in heard if not line.startswith(("heard eof", "heard close"))]
     return [
         "buffered 2",
         "open 1",
@@ -377,7 +383,8 @@ async def a_full_queue_says_so(stage):
     ws.addEventListener("open", lambda _: ws.send("more than that"))
     ws.addEventListener("reconnecting", fill)
     await stage.closed(ws)
-    stage.journal += [line for line in await stage.heard(ws) if line.startswith("heard text")]
+    heard = await stage.heard(ws)
+    stage.journal += [line for line in heard if line.startswith("heard text")]
     full = ["buffered 3", "raised QuotaExceededError", "buffered 3", "buffered 4", "buffered 4"]
     full += ["raised QuotaExceededError", "buffered 4"]
     heard = ["heard text 'one'", "heard text 'x'", "heard text ''", "heard text 'more than that'"]
@@ -533,7 +540,8 @@ async def close_ends_it_inside_any_listener(stage):
 @scenario("REC-05", "REC-02")
 async def close_ends_it_after_a_new_connection(stage):
     """Listeners of all times hear of it: those added while it was away, and `once` is once for all connections."""
-    ws = come_back(stage, ["accept", "fin"], ["accept", "echo"])
+    ws = come_back(stage, ["accept", "ready", "fin"], ["accept", "ready", "echo"])
+    ws.addEventListener("open", lambda _: ws.send("ready"))
     ws.addEventListener("open", lambda _: stage.note("once"), once=True)
     ws.addEventListener("reconnecting", lambda _: ws.addEventListener("open", lambda _: stage.note("added")))
     await stage.event(ws, "reconnecting")
