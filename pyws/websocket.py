@@ -232,10 +232,18 @@ class WebSocket(EventTarget):
     CLOSING = 2
     CLOSED = 3
 
-    onopen: "Callable[[Event], object] | None" = event_handler("open", "https://websockets.spec.whatwg.org/#handler-websocket-onopen")
-    onmessage: "Callable[[MessageEvent], object] | None" = event_handler("message", "https://websockets.spec.whatwg.org/#handler-websocket-onmessage")
-    onerror: "Callable[[Event], object] | None" = event_handler("error", "https://websockets.spec.whatwg.org/#handler-websocket-onerror")
-    onclose: "Callable[[CloseEvent], object] | None" = event_handler("close", "https://websockets.spec.whatwg.org/#handler-websocket-onclose")
+    onopen: "Callable[[Event], object] | None" = event_handler(
+        "open", "https://websockets.spec.whatwg.org/#handler-websocket-onopen"
+    )
+    onmessage: "Callable[[MessageEvent], object] | None" = event_handler(
+        "message", "https://websockets.spec.whatwg.org/#handler-websocket-onmessage"
+    )
+    onerror: "Callable[[Event], object] | None" = event_handler(
+        "error", "https://websockets.spec.whatwg.org/#handler-websocket-onerror"
+    )
+    onclose: "Callable[[CloseEvent], object] | None" = event_handler(
+        "close", "https://websockets.spec.whatwg.org/#handler-websocket-onclose"
+    )
 
     if TYPE_CHECKING:
 

@@ -76,14 +76,17 @@ def test_the_settings_of_a_user_agent_are_all_named():
 
 @pytest.mark.parametrize("command", [[], ["run"], ["connect"], ["serve"]], ids=" ".join)
 def test_the_command_line_explains_itself(command):
-    """`--help` says what it does, and each option has a line of its own."""
+    """`--help` says what it does, and what each argument and option is for."""
     status, output, errors = python("-m", "pyws", *command, "--help", COLUMNS="120")
     assert (status, errors) == (0, "")
     usage, _, rest = output.partition("\n\n")
     assert usage.startswith(f"usage: python -m pyws{''.join(f' {word}' for word in command)} ")
     assert re.match(r"[A-Z][^\n]+", rest)
-    options = re.findall(r"^  (?:-\w(?: [^\s,]+)?, )?(--[\w-]+|[a-z]+\b)(.*)$", rest, re.M)
-    assert options and all(len(line.split()) >= 2 or len(name) > 18 for name, line in options), options
+    entries = re.split(r"^  (?=\S)", rest.partition("\n\n")[2], flags=re.M)[1:]
+    assert entries
+    for entry in entries:
+        name, *explained = re.split(r"\s{2,}", entry.partition("\n\n")[0].strip(), maxsplit=1)
+        assert explained, name
 
 
 def test_every_function_of_the_package_that_is_not_private_says_what_it_does():
