@@ -18,11 +18,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from email.message import Message
 from http import HTTPStatus
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 import environment
 
@@ -35,7 +36,7 @@ STRAY = 1000  # lines written around the instrument that are told
 HEARTBEAT = 0.1  # seconds from one look at whether the page is still there to the next
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """Why a request is not answered: a status and a sentence."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
@@ -57,32 +58,32 @@ def about(path: Path) -> str:
     return text.partition("\n")[0].rstrip(".")
 
 
-def check(headers: Mapping[str, str], port: int) -> None:
+def check(headers: Message, port: int) -> None:
     """Refuse a request that the page of this server has not sent."""
     host = headers.get("Host", "")
     if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
-        raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, "This server answers only to its own name.")
+        raise RefusedError(HTTPStatus.MISDIRECTED_REQUEST, "This server answers only to its own name.")
     if headers.get("Origin") != f"http://{host}":
-        raise Refusal(HTTPStatus.FORBIDDEN, "Only the lab's own page may run scripts.")
+        raise RefusedError(HTTPStatus.FORBIDDEN, "Only the lab's own page may run scripts.")
     # Any page may send three types, those of forms, without asking; for this one a browser would ask first.
     # https://fetch.spec.whatwg.org/#cors-safelisted-request-header
     if headers.get("Content-Type") != "application/json":
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A script comes as application/json.")
+        raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A script comes as application/json.")
 
 
-def read(headers: Mapping[str, str], body: IO[bytes]) -> tuple[str, list[str]]:
+def read(headers: Message, body: BufferedIOBase) -> tuple[str, list[str]]:
     """Read a request: the script and its arguments."""
     try:
         length = int(headers.get("Content-Length", ""))
         if not 0 <= length <= LARGEST_SCRIPT:
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A script has at most {LARGEST_SCRIPT} bytes.")
+            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A script has at most {LARGEST_SCRIPT} bytes.")
         request = json.loads(body.read(length))
         script, arguments = request["script"], request["arguments"]
         if not isinstance(script, str) or not all(isinstance(argument, str) for argument in arguments):
             raise TypeError
         return script, list(arguments)
     except (ValueError, KeyError, TypeError) as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, 'A request is {"script": "…", "arguments": ["…"]}.') from error
+        raise RefusedError(HTTPStatus.BAD_REQUEST, 'A request is {"script": "…", "arguments": ["…"]}.') from error
 
 
 class Runs:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http import HTTPStatus
 from socketserver import BaseServer
+from typing import NoReturn
 from urllib.parse import urlencode
 
 import environment
@@ -78,10 +79,10 @@ class PageHandler(FileHandler):
         self.close_connection = True
         try:
             if self.path != "/lab/run":
-                raise lab.Refusal(HTTPStatus.NOT_FOUND, "Nothing here can be run.")
+                raise lab.RefusedError(HTTPStatus.NOT_FOUND, "Nothing here can be run.")
             lab.check(self.headers, self.server.server_port)
             script, arguments = lab.read(self.headers, self.rfile)
-        except lab.Refusal as refusal:
+        except lab.RefusedError as refusal:
             return self.send_error(refusal.status, str(refusal))
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", "application/x-ndjson")
@@ -156,13 +157,14 @@ def page(origin: str, runtime: str, script: str, *arguments: str) -> str:
     return f"{origin}/{runtime}.html?{urlencode(parameters, safe='/:')}"
 
 
-def until_interrupted(port: int, echo_port: int) -> None:
-    """Serve both and say what to open."""
-    with echo(echo_port) as address, pages(port, address) as origin:
-        print(f"The lab: {origin}/  (Ctrl-C ends)\nIts echo server: {address}", flush=True)
+def until_interrupted(origin: str, address: str) -> NoReturn:
+    """Say what to open, and stay."""
+    print(f"The lab: {origin}/  (Ctrl-C ends)\nIts echo server: {address}", flush=True)
+    while True:
         threading.Event().wait()
 
 
 if __name__ == "__main__":
     bundle.build()
-    until_interrupted(options.port, options.echo_port)
+    with echo(options.echo_port) as address, pages(options.port, address) as origin:
+        until_interrupted(origin, address)

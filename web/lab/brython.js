@@ -1,6 +1,7 @@
 // Brython in a worker, for one run: it says when it is ready, takes a script, and posts each row.
 const say = (row) => postMessage(JSON.stringify(row));
-self.tell = (line) => postMessage(line);
+// To Brython a script is a part of this file, and it loses the first letter of its address.
+self.tell = (line) => postMessage(line.replaceAll(`${location.href.slice(1)}#__main__`, "script.py"));
 
 async function start() {
   importScripts(
@@ -19,7 +20,8 @@ async function start() {
       __BRYTHON__.runPythonSource("import sys\nfrom browser import self as page\nsys.argv = list(page.args)\n", "arguments");
       await __BRYTHON__.runPythonSource(script, "__main__");
     } catch (error) {
-      say({ kind: "stderr", text: String(error?.message ?? error) });
+      // Brython has written the traceback of an exception of Python's.
+      if (error instanceof Error) say({ kind: "stderr", text: String(error) });
     }
     finish();
     say({ kind: "end" });

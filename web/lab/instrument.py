@@ -39,7 +39,7 @@ def install(sink):
             row = {"kind": "limit", "at": row["at"], "text": f"The lab shows {ROWS} rows; the script goes on."}
         if len(told) <= ROWS:
             told.append(kind)
-            sink(json.dumps(row))
+            sink(json.dumps(row, ensure_ascii=False))  # Brython's escapes only the first plane right
 
     streams = [Lines(tell, "print"), Lines(tell, "stderr")]
     sys.stdout, sys.stderr = streams
@@ -66,6 +66,8 @@ class Lines:
         self._rest = ""
 
     def write(self, text):
+        if self._kind == "stderr" and text.count("\n") > 1 and text[-1] != "\n":
+            text += "\n"  # Brython writes a traceback at once, and without its last line end
         lines = (self._rest + text).split("\n")
         self._rest = lines.pop()
         for line in lines:
@@ -156,7 +158,7 @@ def brief(value):
         return f"<Blob of {value.size} bytes, type {value.type!r}>"
     if isinstance(value, (str, bytes)) and len(value) > SHOWN:
         unit = "characters" if isinstance(value, str) else "bytes"
-        return f"{value[:24]!r} … {value[-8:]!r} <{len(value)} {unit}>"
+        return f"{value[:8]!r} … {value[-4:]!r} <{len(value)} {unit}>"
     return repr(value)
 
 
@@ -174,7 +176,7 @@ if sys.platform not in ("emscripten", "brython") and __name__ == "__main__":
 
     import pyws.__main__
 
-    rows = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n", buffering=1)
+    rows = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace", newline="\n", buffering=1)
     os.dup2(2, 1)
 
     def write(line):

@@ -23,6 +23,7 @@ export class Journal {
       return;
     }
     if (kind === "stderr") {
+      if (!told.text && !this.#trace) return;
       this.#addError(told);
     } else {
       this.#trace = null;
@@ -168,11 +169,11 @@ export function draw(row, before, began, several) {
   const mark = row.kind === "call" && row.name === "close" ? "close()" : (row.name ?? row.kind);
   const meta = make("span", { class: "meta" });
   if (row.band !== undefined && row.band !== before?.band) {
-    meta.append(make("b", { title: `readyState ${row.band}` }, STATES[row.band]));
+    meta.append(make("b", { title: `readyState ${row.band}` }, STATES[row.band]), " ");
   }
-  if (row.size !== undefined && row.size !== null) meta.append(bytes(row.size), make("br"));
-  meta.append(`${milliseconds(row.at - began)}`);
-  const drawn = make("div", { class: "row" }, make("i", { class: "glyph", "data-name": mark, "aria-hidden": "true" }), words, meta);
+  if (row.size !== undefined && row.size !== null) meta.append(`${bytes(row.size)} · `);
+  meta.append(milliseconds(row.at - began));
+  const drawn = make("div", { class: "row" }, make("i", { class: "glyph", "data-name": mark, "aria-hidden": "true" }), meta, words);
   drawn.title = row.buffered ? `bufferedAmount ${row.buffered.toLocaleString("en")}` : "";
   if (row.kind === "call" || row.kind === "event") words.prepend(heard(`${row.kind} `));
   for (const aside of row.asides ?? []) drawn.append(make("span", { class: "aside" }, aside));
@@ -231,6 +232,10 @@ export function bytes(size) {
   const unit = Math.min(3, Math.floor(Math.log2(Math.max(1, size)) / 10));
   const value = size / 1024 ** unit;
   return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+export function count(number, word) {
+  return `${number} ${word}${number === 1 ? "" : "s"}`;
 }
 
 export function milliseconds(value) {

@@ -6,7 +6,7 @@ import { EditorState, Prec } from "@codemirror/state";
 import { EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 
-import { Journal, align, bytes, draw, make, milliseconds, peak, picture, verdict } from "./journal.js";
+import { Journal, align, bytes, count, draw, make, milliseconds, peak, picture, verdict } from "./journal.js";
 
 const REDRAW = 50; // milliseconds from one look of the table to the next
 const SETTLED = 300; // milliseconds without a row, after which a page's script counts as done
@@ -235,11 +235,14 @@ const heads = columns.map(({ name }, index) => {
 
 let due = 0;
 function redraw() {
-  due ||= setTimeout(() => {
-    due = 0;
-    drawHeads();
-    announce(drawRows());
-  }, REDRAW);
+  due ||= setTimeout(redrawNow, REDRAW);
+}
+
+function redrawNow() {
+  clearTimeout(due);
+  due = 0;
+  drawHeads();
+  announce(drawRows());
 }
 
 const WORDS = { loading: "loading …", ready: "ready", running: "running", stopped: "stopped", done: "done" };
@@ -251,9 +254,8 @@ function drawHeads() {
     head.version.textContent = column.version;
     head.state.dataset.state = column.state;
     const raised = journal.failed && column.state === "done" ? "raised an exception" : "";
-    const words = column.told || raised || WORDS[column.state];
-    const count = journal.rows.length ? ` · ${journal.rows.length} rows` : "";
-    head.state.textContent = words + (column.there ? count : "");
+    const words = raised || column.told || WORDS[column.state];
+    head.state.textContent = column.there && journal.rows.length ? `${words} · ${count(journal.rows.length, "row")}` : words;
     const drawn = picture(journal);
     head.picture.replaceWith(drawn);
     head.picture = drawn;
@@ -319,18 +321,18 @@ function announce({ rows, unlike }) {
   $("stop").disabled = !running;
 }
 
-const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
-
 function run() {
   const [script, server] = [editor.state.doc.toString(), $("server").value.trim()];
   [ran, stopped] = [true, false];
   document.querySelector("tbody").replaceChildren();
   for (const column of columns) if (column.state !== "absent") column.run(script, server ? [server] : []);
+  redrawNow();
 }
 
 function stop() {
   stopped = true;
   for (const column of columns) column.stop();
+  redrawNow();
 }
 
 // What the reader can do
