@@ -623,7 +623,7 @@ def test_the_demo_opens_the_lab(tmp_path):
             assert told.read_text() == f"{address}\n"
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(10) == 1
+            assert process.wait(10) == -signal.SIGINT
             os.close(terminal)
 
 

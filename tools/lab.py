@@ -83,7 +83,7 @@ def read(headers: Message, body: BufferedIOBase) -> tuple[str, list[str]]:
             raise TypeError
         return script, list(arguments)
     except (ValueError, KeyError, TypeError) as error:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, 'A request is {"script": "…", "arguments": ["…"]}.') from error
+        raise RefusedError(HTTPStatus.BAD_REQUEST, 'A request is {"script": "...", "arguments": ["..."]}.') from error
 
 
 class Runs:

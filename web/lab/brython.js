@@ -1,7 +1,7 @@
 // Brython in a worker, for one run: it says when it is ready, takes a script, and posts each row.
 const say = (row) => postMessage(JSON.stringify(row));
-// To Brython a script is a part of this file, and it loses the first letter of its address.
-self.tell = (line) => postMessage(line.replaceAll(`${location.href.slice(1)}#__main__`, "script.py"));
+// To Brython a script is a part of this file, whose address it cuts.
+self.tell = (line) => postMessage(line.replaceAll(/[^"\\\s]*brython\.js#__main__/g, "script.py"));
 
 async function start() {
   importScripts(

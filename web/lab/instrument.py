@@ -95,6 +95,7 @@ def observed(Original, tell):  # noqa: N803 - a class
     class WebSocket(Original):
         __doc__ = Original.__doc__
         __module__ = Original.__module__
+        __qualname__ = Original.__qualname__
 
         def __init__(self, url, protocols=None):
             # The number goes up before there is a socket: a failure to make one has its own, too.

@@ -8,7 +8,7 @@ import { classHighlighter } from "@lezer/highlight";
 
 import { Journal, align, bytes, count, draw, make, milliseconds, peak, picture, verdict } from "./journal.js";
 
-const REDRAW = 50; // milliseconds from one look of the table to the next
+const REDRAW = 50; // milliseconds from one look of the table to the next, or more if it takes long to draw
 const SETTLED = 300; // milliseconds without a row, after which a page's script counts as done
 const WARM = 1000; // milliseconds into a run, when the next one's interpreter is loaded
 const START = "Start the lab by python3 tools/demo.py";
@@ -129,6 +129,7 @@ class Page extends Column {
     const { ready } = this.#spare;
     const fail = (text) => {
       ready.reject(new Error(text));
+      if (this.#spare?.worker === worker) this.#spare = null; // the next run tries again
       if (!this.running) this.change("failed", text);
     };
     ready.promise.catch(() => {});
@@ -155,8 +156,9 @@ class Page extends Column {
       return;
     }
     if (this.#worker !== worker) return; // stopped meanwhile
-    worker.onmessage = ({ data }) => this.add(data);
-    worker.onerror = (event) => this.add(JSON.stringify({ kind: "stderr", text: event.message }));
+    const add = (line) => this.#worker === worker && this.add(line);
+    worker.onmessage = ({ data }) => add(data);
+    worker.onerror = (event) => add(JSON.stringify({ kind: "stderr", text: event.message }));
     worker.postMessage({ script, args });
     this.#timers[0] = setTimeout(() => this.warm(), WARM);
   }
@@ -233,16 +235,18 @@ const heads = columns.map(({ name }, index) => {
   return head;
 });
 
-let due = 0;
+let [due, took] = [0, 0];
 function redraw() {
-  due ||= setTimeout(redrawNow, REDRAW);
+  due ||= setTimeout(redrawNow, Math.max(REDRAW, 3 * took));
 }
 
 function redrawNow() {
   clearTimeout(due);
   due = 0;
+  const began = performance.now();
   drawHeads();
   announce(drawRows());
+  took = performance.now() - began;
 }
 
 const WORDS = { loading: "loading …", ready: "ready", running: "running", stopped: "stopped", done: "done" };
