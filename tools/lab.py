@@ -109,7 +109,9 @@ class Runs:
                 reader = threading.Thread(target=merge, args=(process, f"{folder}{os.sep}", lines), daemon=True)
                 reader.start()
                 deadline = time.monotonic() + TIME_LIMIT
-                while (line := next_line(lines)) and not (line == b"\n" and gone(page)):
+                while line := next_line(lines):
+                    if line == b"\n" and gone(page):
+                        return
                     yield line
                     if time.monotonic() > deadline:
                         kill(process)

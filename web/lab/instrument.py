@@ -35,9 +35,9 @@ def install(sink):
         # An event of pyws' own knows the time, in milliseconds of one clock, in every runtime.
         row = {"kind": kind, "at": pyws.Event("row").timeStamp}
         row.update(details)
-        if len(told) == ROWS:
+        if len(told) > ROWS:  # the first of them is only the beginning
             row = {"kind": "limit", "at": row["at"], "text": f"The lab shows {ROWS} rows; the script goes on."}
-        if len(told) <= ROWS:
+        if len(told) <= ROWS + 1:
             told.append(kind)
             sink(json.dumps(row, ensure_ascii=False))  # Brython's escapes only the first plane right
 
@@ -165,8 +165,7 @@ def brief(value):
 
 def brief_error(error):
     """Show an exception as the last line of its traceback does."""
-    name = getattr(error, "name", None) if isinstance(error, pyws.DOMException) else None
-    return f"{type(error).__name__}: {error}" if name is None else str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 if sys.platform not in ("emscripten", "brython") and __name__ == "__main__":

@@ -71,9 +71,15 @@ export class Journal {
 
 // What two rows have in common if they are the same: neither time nor bufferedAmount, which is the network's affair.
 export function key({ kind, socket, name, fields, state, size, raised, text, head }) {
-  if (kind === "exception") return `exception ${head}`;
+  if (kind === "exception") return `exception ${named(head)}`;
   if (text !== undefined) return `${kind} ${text}`;
-  return JSON.stringify([kind, socket, name, fields, state, size, raised]);
+  return JSON.stringify([kind, socket, name, fields, state, size, raised && named(raised)]);
+}
+
+// Of an exception of the web platform only the name: what else it says is the browser's, and meant for people.
+// https://webidl.spec.whatwg.org/#idl-DOMException
+function named(error) {
+  return /(?<=DOMException: )\w+/.exec(error)?.[0] ?? error;
 }
 
 // Rows of one row per journal, so that those which journals share stand side by side; null where one has none.
