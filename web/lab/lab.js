@@ -349,6 +349,7 @@ $("stop").onclick = () => {
   stop();
   $("run").focus(); // a button that can do nothing loses the focus
 };
+addEventListener("pagehide", stop); // a browser may keep a page that was left, to come back to it
 $("example").onchange = (event) => choose(event.target.value);
 addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.repeat && !$("run").disabled) {
