@@ -25,38 +25,90 @@ if sys.platform == "brython":
     def js_release(function: "Any") -> None:
         """JavaScript will not call `function` any more."""
 
-    def js_bytes(data: bytes) -> "Any":
-        """Copy bytes to JavaScript: here they are an object with a list, and `_CONNECT` copies that."""
-        return data
-
-    def py_bytes(js_array: "Any") -> bytes:
-        """Copy a Uint8Array from JavaScript."""
-        return bytes(js_array)
-
     def js_list(strings: "list[str]") -> "Any":
         """Copy a list of strings to JavaScript."""
         return strings
+
+    # A message crosses as a string or, bytes, as an object with a list of numbers.
+    js_lift = js_Function.new("data", 'return typeof data === "string" ? data : new Uint8Array(data)')
+    js_land = js_Function.new("data", "return data.source ? Uint8Array.from(data.source) : data")
+
+    def lift(data: "Any") -> "str | bytes":
+        """Take a message from JavaScript, as `js_lift` returned it."""
+        return data if isinstance(data, str) else bytes(data)
+
+    def land(data: "str | bytes") -> "Any":
+        """Give a message to JavaScript, for `js_land`."""
+        return data
 else:
     from js import Function as js_Function
     from pyodide.ffi import create_proxy, to_js
 
     js_callable = create_proxy
-    js_bytes = js_list = to_js
+    js_list = to_js
 
     def js_release(function: "Any") -> None:
         """JavaScript will not call `function` any more."""
         function.destroy()
 
-    def py_bytes(js_array: "Any") -> bytes:
-        """Copy a Uint8Array from JavaScript."""
-        data: bytes = js_array.to_bytes()
-        return data
+    # A message crosses in memory that both sides see, and its size beside it: Pyodide itself would copy text by the
+    # character, and make a proxy of an array. What is too large crosses as a Uint8Array; text, as an Array of one.
+    shared = memoryview(bytearray(1 << 20))
+    js_lift, js_land = js_Function.new(
+        "shared",
+        """
+        const encoder = new TextEncoder();
+        let buffer = shared.getBuffer();
+        const room = () => {
+            if (!buffer.data.length) {  // the memory has grown, which made it another one
+                buffer.release();
+                buffer = shared.getBuffer();
+            }
+            return buffer.data;
+        };
+        const lift = (data) => {
+            const bytes = room();
+            if (typeof data === "string") {
+                const most = data.length * 3;
+                if (most <= bytes.length) return encoder.encodeInto(data, bytes).written;
+                const array = new Uint8Array(most);  // `encode` takes three times as long
+                return [array.subarray(0, encoder.encodeInto(data, array).written)];
+            }
+            const array = new Uint8Array(data);
+            if (array.length > bytes.length) return array;
+            bytes.set(array);
+            return ~array.length;
+        };
+        const land = (data) => typeof data === "number" ? room().subarray(0, data) : data;
+        return [lift, land];
+        """,
+    )(create_proxy(shared))
+
+    def lift(data: "Any") -> "str | bytes":
+        """Take a message from JavaScript, as `js_lift` returned it."""
+        if type(data) is int:
+            return str(shared[:data], "utf-8") if data >= 0 else shared[:~data].tobytes()
+        is_text = not hasattr(data, "to_bytes")
+        large: bytes = (data[0] if is_text else data).to_bytes()
+        return large.decode() if is_text else large
+
+    def land(data: "str | bytes") -> "Any":
+        """Give a message to JavaScript, for `js_land`."""
+        if isinstance(data, str):
+            return data
+        size = len(data)
+        if size > len(shared):
+            return to_js(data)
+        shared[:size] = data
+        return size
 
 
 js_connect = js_Function.new(
     "url",
     "protocols",
     "up",
+    "lift",
+    "land",
     """
     const page = globalThis.document?.baseURI ?? globalThis.location?.href ?? "";
     let socket;
@@ -73,7 +125,7 @@ js_connect = js_Function.new(
         ended = true;
         socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
         // Firefox may have no error, or the server's code, where the end comes right behind the handshake.
-        const ending = opened ? ["closed", failed, clean, code, reason] : ["closed", true, false, 1006, ""];
+        const ending = opened ? ["closed", 0, failed, clean, code, reason] : ["closed", 0, true, false, 1006, ""];
         // Node ends from inside the call that gives up; nothing may come up from there.
         if (closing) setTimeout(up, 0, ...ending);
         else up(...ending);
@@ -83,12 +135,12 @@ js_connect = js_Function.new(
         const {protocol, extensions} = socket;
         opened = protocol ? protocols.includes(protocol) : !protocols.length;
         // Node leaves white space behind a header's value.
-        if (opened) return up("opened", protocol, extensions.trim());
+        if (opened) return up("opened", 0, protocol, extensions.trim());
         // Firefox and WebKit open when the server chose no subprotocol, WebKit with one in another case, too.
         socket.close();
         end();
     };
-    socket.onmessage = ({data}) => up(typeof data === "string" ? data : new Uint8Array(data));
+    socket.onmessage = ({data, timeStamp}) => up(lift(data), timeStamp);
     // Where an engine has an error and no close (a port or a policy forbids the URL), close all the same.
     socket.onerror = () => { failed = true; setTimeout(end, 0, false, 1006, ""); };
     socket.onclose = ({wasClean, code, reason}) => {
@@ -100,7 +152,7 @@ js_connect = js_Function.new(
         socket,
         send: data => {
             const state = socket.readyState;
-            if (state === 1) socket.send(data.source ? Uint8Array.from(data.source) : data);
+            if (state === 1) socket.send(land(data));
             return state;
         },
         close: (code, reason) => {
@@ -140,7 +192,7 @@ class Connection:
         self._given_up = False
         self._buffered = 0
         self._js_up = js_callable(self._happened)
-        js_parts = js_connect(url, js_list(protocols), self._js_up)
+        js_parts = js_connect(url, js_list(protocols), self._js_up, js_lift, js_land)
         if hasattr(js_parts, "failure"):
             js_release(self._js_up)
             raise DOMException(js_parts.message, js_parts.failure)
@@ -166,7 +218,7 @@ class Connection:
         """Send a message, if OPEN; the state: to ask for it would be a call of its own."""
         if self._js_socket is None or self._given_up:
             return self.state
-        state: int = self._js_send(data if isinstance(data, str) else js_bytes(data))
+        state: int = self._js_send(land(data))
         return state
 
     def close(self, code: int | None, reason: str) -> None:
@@ -175,14 +227,14 @@ class Connection:
             self._given_up = True
         self._js_close(0 if code is None else code, reason)
 
-    def _happened(self, data: "Any", *details: "Any") -> None:
+    def _happened(self, data: "Any", moment: float, *details: "Any") -> None:
         user = self._user
         if not details:
-            user._received(data if isinstance(data, str) else py_bytes(data))
+            user._received(lift(data), moment)
         elif data == "opened":
             # Firefox opens a socket that was given up while its handshake was under way.
             if not self._given_up:
-                user._opened(details[0], details[1])
+                user._opened(*details)
         else:
             self._buffered = self.buffered
             self._js_socket = self._js_send = self._js_close = None

@@ -31,6 +31,7 @@ from websockets.uri import WebSocketURI
 
 from .deflate import DeflateFactory
 from .dom import DOMException, scalar
+from .loop import now
 from .url import BAD_PORTS, parse
 from .useragent import UserAgent
 
@@ -71,7 +72,7 @@ class User(Protocol):
     """Who is above the seam (see `websocket.py`)."""
 
     def _opened(self, protocol: str, extensions: str) -> None: ...
-    def _received(self, data: str | bytes) -> None: ...
+    def _received(self, data: str | bytes, moment: float) -> None: ...
     def _closed(self, failed: bool, clean: bool, code: int, reason: str) -> None: ...
 
 
@@ -559,10 +560,10 @@ class Connection(asyncio.Protocol):
                     except UnicodeDecodeError as error:
                         self._fail(1007, f"a text message is not UTF-8: {error}")
                         return
-                    user._received(text)
+                    user._received(text, now())
             elif whole and first == BINARY:
                 if self.state == OPEN and user is not None:
-                    user._received(data[start:stop])
+                    user._received(data[start:stop], now())
             else:
                 self._judge(data[position:stop])
                 if self._deaf:
@@ -592,7 +593,7 @@ class Connection(asyncio.Protocol):
             self._fail(1007, f"a text message is not UTF-8: {error}")
             return
         if final and (user := self._user()) is not None:
-            user._received(self._pieces.joined())
+            user._received(self._pieces.joined(), now())
             self._pieces = NOTHING
 
     def _judge(self, data: bytes) -> None:

@@ -11,7 +11,7 @@ The seam. Below it stands `Connection` (`native.py` in a page, `sockets.py` else
           .held                             whether the program still listens: else it may be collected as garbage
     read  .url  .state  .buffered           state is asked, never mirrored
     up    user._opened(protocol, extensions)
-          user._received(data)              str | bytes
+          user._received(data, moment)      str | bytes, and when it came, as loop.now() has it
           user._closed(failed, clean, code, reason)
 
 Its laws: 1. Nothing comes up from inside a call down. 2. `_opened` at most once and before any `_received`; `_closed`
@@ -23,7 +23,6 @@ import sys
 
 from .blob import Blob, buffer_bytes, received
 from .dom import DOMException, Event, EventTarget, event_handler, scalar, text
-from .loop import now
 
 if sys.platform == "emscripten" or sys.platform == "brython":
     from .native import Connection
@@ -365,10 +364,10 @@ class WebSocket(EventTarget):
         self._listeners_changed()
         self._fire(Event("open"))
 
-    def _received(self, data: "str | bytes") -> None:
+    def _received(self, data: "str | bytes", moment: float) -> None:
         # The one event that comes by the million: made and fired without a call that can be spared.
         event: MessageEvent = _new(MessageEvent)
-        event._time_stamp = now()
+        event._time_stamp = moment
         event._origin = self._origin
         event._data = received(data) if type(data) is bytes and self._binary_type == "blob" else data
         event._trusted = True

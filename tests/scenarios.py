@@ -7,6 +7,9 @@ from pyws import Blob, WebSocket
 from notation import show
 from stage import scenario
 
+if sys.platform == "emscripten":
+    from pyodide.ffi import JsProxy, to_js
+
 FAILED = ["error 3", "close 3 unclean 1006 ''"]
 
 
@@ -204,6 +207,86 @@ async def a_mebibyte_survives_the_round_trip(stage):
     ws.close()
     await stage.closed(ws)
     return [f"buffered {len(text) + 65536 + len(data)}", "whole True", "buffered 0"]
+
+
+@scenario("SND-17", "FRM-17")
+async def messages_survive_while_memory_grows(stage):
+    """Sizes around those at which a page's copies change their way, there and back, and more memory in between."""
+    ws = stage.connect("accept", "echo", journal=False)
+    await stage.opened(ws)
+    # Brython's bytes are a list of numbers: large ones take it seconds, and change nothing.
+    sizes = (255, 65536) if sys.platform == "brython" else (255, 349525, 349526, 1 << 20, (1 << 20) + 1)
+    sent, hoard = [], []
+    for size in sizes:
+        for message in ("a" * size, "🌍" * (size // 2), b"\xef\xbb\xbf" + bytes(size - 3)):
+            ws.send(message)
+            sent.append(message)
+        hoard.append(bytes(1 << 23))
+        received = await stage.messages(ws, len(sent))
+        if received != sent:
+            stage.note(f"not the same at {size}")
+    ws.close()
+    await stage.closed(ws)
+    stage.note("the end")
+    return ["the end"]
+
+
+@scenario()
+async def what_crosses_to_javascript(stage):
+    """In Pyodide a message goes down in one call and comes up without another; a large one takes one copy besides."""
+    large = 100_000 if sys.platform == "brython" else (1 << 20) + 1
+    ws = stage.connect("accept", "echo", journal=False)
+    await stage.opened(ws)
+    crossings, echoes = [], []
+    ws.onmessage = lambda event: echoes.append((event.data, len(crossings)))
+    stop = watch_crossings(ws._connection, crossings)
+    for message, *most in (("small", 1, 0), (b"small", 1, 0), ("L" * large, 1, 1), (b"L" * large, 2, 1)):
+        crossings.clear()
+        ws.send(message)
+        down = len(crossings)
+        for _ in range(500):
+            if not echoes:
+                await stage.sleep(0.01)
+        data, both = echoes.pop()
+        crossed = f"down {down} up {both - down}"
+        expected = f"down {most[0]} up {most[1]}" if sys.platform == "emscripten" else "down 0 up 0"
+        stage.note(f"{type(data).__name__} {'as few as can be' if crossed == expected else crossed}")
+    stop()
+    ws.close()
+    await stage.closed(ws)
+    return [f"{kind} as few as can be" for kind in ("str", "bytes") * 2]
+
+
+def watch_crossings(connection, crossings):
+    """Collect what pyws calls of JavaScript, and reads of the socket, where that can be seen: in Pyodide."""
+    if sys.platform != "emscripten":
+        return lambda: None
+
+    class Watched:
+        def __init__(self, thing):
+            self.thing = thing
+
+        def __getattr__(self, name):
+            crossings.append(name)
+            return getattr(self.thing, name)
+
+    def called(code, _, function, __):
+        if "/pyws/" in code.co_filename:
+            owner = getattr(function, "__self__", None)
+            if isinstance(function, JsProxy) or isinstance(owner, JsProxy) or function is to_js:
+                crossings.append(function)
+
+    connection._js_socket = Watched(connection._js_socket)
+    monitoring = sys.monitoring
+    monitoring.use_tool_id(monitoring.PROFILER_ID, "crossings")
+    monitoring.register_callback(monitoring.PROFILER_ID, monitoring.events.CALL, called)
+    monitoring.set_events(monitoring.PROFILER_ID, monitoring.events.CALL)
+
+    def stop():
+        monitoring.set_events(monitoring.PROFILER_ID, 0)
+        monitoring.free_tool_id(monitoring.PROFILER_ID)
+
+    return stop
 
 
 @scenario("FRM-17")
