@@ -32,16 +32,19 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    # What few programs need is loaded when one asks for it.
+    # What few programs need is loaded when one asks for it. (`from . import` would ask here again in Brython.)
+    found: dict[str, object] = {}
     if name in ("ReconnectingEvent", "ReconnectingWebSocket"):
-        from . import reconnecting
+        from .reconnecting import ReconnectingEvent, ReconnectingWebSocket
 
-        return getattr(reconnecting, name)
-    if name in ("WebSocketError", "WebSocketStream"):
-        from . import websocketstream
+        found = {"ReconnectingEvent": ReconnectingEvent, "ReconnectingWebSocket": ReconnectingWebSocket}
+    elif name in ("WebSocketError", "WebSocketStream"):
+        from .websocketstream import WebSocketError, WebSocketStream
 
-        return getattr(websocketstream, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = {"WebSocketError": WebSocketError, "WebSocketStream": WebSocketStream}
+    if name not in found:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found[name]
 
 
 def __dir__() -> "list[str]":

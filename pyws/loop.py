@@ -110,12 +110,19 @@ elif sys.platform == "brython":
         js_registry.register(thing, callback)
         return None
 
+    # Where the function that called an `async def` ends, Brython warns that nobody awaited it, unless it has begun.
+    js_begun = js_global.Function.new("job", "job.$sent = true")
+
     def awaitable(value: object) -> bool:
-        """Tell whether `value` is what an `async def` listener returned."""
-        return type(value).__name__ == "coroutine"
+        """Tell whether `value` is what an `async def` listener returned, which will then be started."""
+        found = type(value).__name__ == "coroutine"
+        if found:
+            js_begun(value)
+        return found
 
     def schedule(job: "Awaitable[object]") -> object:
         """Start `job` as a task of the runtime: not now, as `aio.run` would, but when what runs now has ended."""
+        js_begun(job)
         js_global.queueMicrotask(lambda: aio.run(job))
         return job
 
@@ -226,6 +233,17 @@ else:
         return sys
 
 
+if sys.platform == "emscripten" or sys.platform == "brython":
+
+    class Home:
+        """The event loop that runs, and its thread: here there are no others."""
+
+        loop: "Any"
+
+        def check(self) -> None:
+            """Do nothing."""
+
+
 class Line:
     """Those who wait until `ready()`, each called in the order of their coming.
 
@@ -292,17 +310,6 @@ class Queue:
         self.line.next()
         assert self.error is not None
         raise self.error.with_traceback(None)  # else it would collect the frames of everyone who asks
-
-
-if sys.platform == "emscripten" or sys.platform == "brython":
-
-    class Home:
-        """The event loop that runs, and its thread: here there are no others."""
-
-        loop: "Any"
-
-        def check(self) -> None:
-            """Do nothing."""
 
 
 _running: "set[object]" = set()

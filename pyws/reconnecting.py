@@ -8,7 +8,7 @@ connection, below it is one `WebSocket` at a time.
 
 from . import loop
 from .dom import DOMException, Event, EventTarget, event_handler, scalar
-from .websocket import CloseEvent, MessageEvent, WebSocket, _origin, address_of, subprotocols
+from .websocket import CloseEvent, MessageEvent, WebSocket, address_of, names_of, origin_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class ReconnectingWebSocket(WebSocket):
     code, or `max_attempts` are used up.
 
     `url` and `protocols` may be functions, `async def` too, that are called for each attempt, so that it has a fresh
-    token; an exception in one is reported, and the attempt has failed. It has failed, too, if what they give can be no
-    URL or subprotocols, and that is reported; without functions it raises "SyntaxError" here, as for `WebSocket`.
+    token; an exception in one is reported, and the attempt has failed. A URL or subprotocol that cannot be raises
+    "SyntaxError" here, as for `WebSocket`, unless one of the two is a function: then the attempt has failed.
 
     What is sent while it is away waits, and goes out in its order before the next `open` event. What was given to a
     connection is never sent again: when that is lost, nobody knows what of it has arrived, and each message arrives
@@ -162,7 +162,7 @@ class ReconnectingWebSocket(WebSocket):
     # https://websockets.spec.whatwg.org/#feedback-from-the-protocol
 
     def _opened(self, protocol: str, extensions: str) -> None:
-        self._origin = _origin(self.url)
+        self._origin = origin_of(self.url)
         super()._opened(protocol, extensions)
 
     def _lost(self, clean: bool, code: int, reason: str, attempt: int, delay: float) -> None:
@@ -224,7 +224,7 @@ class Reconnection:
     ) -> None:
         self._home = loop.Home()
         self._url = url if _is_function(url) else address_of(url)
-        self._protocols = protocols if _is_function(protocols) else subprotocols(protocols)
+        self._protocols = protocols if _is_function(protocols) else names_of(protocols)
         self._user = user
         self._backoff = backoff
         self._min_uptime = min_uptime

@@ -108,9 +108,9 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_aborted", "_address", "_agent", "_answer", "_chunks", "_closing", "_core", "_deaf", "_dropped", "_failure",
         "_flushing", "_full", "_given_up", "_head", "_heard", "_held", "_home", "_in_transport", "_life", "_loop",
-        "_loss", "_lost", "_max_size", "_missing", "_needed", "_paused", "_pieces", "_protocols", "_queue", "_queued",
-        "_reset", "_size", "_started", "_task", "_timer", "_transport", "_user", "_written", "drained", "state", "url",
-        "__weakref__",
+        "_loss", "_lost", "_max_size", "_missing", "_needed", "_paused", "_pieces", "_protocols", "_queue",
+        "_queued", "_reset", "_size", "_started", "_task", "_timer", "_transport", "_user", "_written", "drained",
+        "state", "url", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, url: str, protocols: list[str], user: User) -> None:

@@ -92,28 +92,31 @@ class Stage:
         return ws
 
     def address(self, *parts, origin=None):
-        """The URL at which the peer will do those verbs, a list for each connection; for what is adopted next."""
+        """The URL at which the peer will do those verbs, a list for each connection, for the next socket."""
         queries = ["&".join(["do=" + encode(verb) for verb in verbs]) for verbs in parts]
-        return f"{origin or self.origin}/{self._key}-{len(self._keys) + 1}?{'&then&'.join(queries)}"
+        return f"{origin or self.origin}/{self._next_key()}?{'&then&'.join(queries)}"
 
     def adopt(self, ws, journal=True, name=""):
         """Take a socket that was opened with the last `address`; its events go to the journal, binary ones as bytes."""
         ws.binaryType = "arraybuffer"
+        self._keys[id(ws)] = self._next_key()
         self._sockets.append(ws)
-        self._keys[id(ws)] = f"{self._key}-{len(self._keys) + 1}"
         self._messages[id(ws)] = []
         ws.addEventListener("message", lambda event: self._messages[id(ws)].append(event.data))
         if journal:
             self.watch(ws, name)
         return ws
 
+    def _next_key(self):
+        return f"{self._key}-{len(self._sockets) + len(self._streams) + 1}"
+
     def stream(self, *verbs, **options):
         """Open a WebSocketStream to the peer, which will do `verbs`."""
         import pyws
 
         stream = pyws.WebSocketStream(self.address(verbs), **options)
+        self._keys[id(stream)] = self._next_key()
         self._streams.append(stream)
-        self._keys[id(stream)] = f"{self._key}-{len(self._keys) + 1}"
         return stream
 
     def watch(self, ws, name=""):

@@ -109,6 +109,8 @@ def test_public_names():
         "ReconnectingWebSocket",
         "UserAgent",
         "WebSocket",
+        "WebSocketError",
+        "WebSocketStream",
     ]
     for name in pyws.__all__:
         assert getattr(pyws, name).__doc__, name
