@@ -1,7 +1,7 @@
 """Run one script on CPython and, in a browser, on Pyodide and Brython; compare what it prints, then open the lab.
 
 python3 tools/demo.py
-python3 tools/demo.py --compare   to end after the comparison, as it does where nobody watches: in CI, or in a pipe
+python3 tools/demo.py --compare   to end after the comparison, as it does in CI
 python3 tools/demo.py --serve     to open the lab at once, in a browser of your own
 """
 
@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import environment
 
 parser = argparse.ArgumentParser(description="Compare what one script prints on CPython, Pyodide and Brython.")
-parser.add_argument("--compare", action="store_true", help="end after the comparison, as in CI or in a pipe")
+parser.add_argument("--compare", action="store_true", help="end after the comparison, as in CI")
 parser.add_argument("--serve", action="store_true", help="serve the lab without comparing")
 parser.add_argument("--port", type=int, help="of the lab (default: 8000; for the comparison alone any free one)")
 
@@ -57,7 +57,7 @@ Journal = list[str]
 def main(port: int | None, to_compare: bool, to_serve: bool) -> int:
     """Compare, and serve the lab until Ctrl-C; the exit status."""
     bundle.build()
-    stays = to_serve or not (to_compare or os.environ.get("CI") or not sys.stdout.isatty())
+    stays = to_serve or not (to_compare or os.environ.get("CI"))
     if port is None:
         port = 8000 if stays else 0
     # Both stay when the comparison is over: a port that is taken is known at once.
