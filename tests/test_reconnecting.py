@@ -125,6 +125,27 @@ def test_a_program_may_end_in_any_phase(runner, peer, phase):  # noqa: F811
     assert thing() is None
 
 
+@pytest.mark.rows("REC-05", "REC-12")
+@pytest.mark.parametrize("rounds", range(8))
+def test_no_function_is_asked_after_close(runner, peer, rounds):  # noqa: F811
+    """In whichever round of the loop after a loss `close` was called: the task may be there, and not have begun."""
+
+    async def main():
+        asked = []
+        refusing = address(peer, ["fin"])
+        ws = ReconnectingWebSocket(lambda: asked.append(ws.readyState) or refusing, first_delay=0)
+        await event(ws, "reconnecting")
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        ws.close()
+        before = len(asked)
+        await event(ws, "close")
+        await asyncio.sleep(0)
+        return len(asked) - before
+
+    assert runner.run(main()) == 0
+
+
 @pytest.mark.rows("REC-17")
 def test_it_needs_nobody_to_hold_it(runner, peer):  # noqa: F811
     """A program may drop it and live on in its listeners, through several connections."""
