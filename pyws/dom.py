@@ -461,7 +461,7 @@ class EventTarget(metaclass=Interface):
             passive = bool(given.get("passive", passive))
             signal = given.get("signal", signal)
         if signal is not None:
-            signal = _adopt(signal)
+            signal = adopt(signal)
         if (signal is not None and signal.aborted) or callback is None:
             return
         present = self._listeners.get(type, ())
@@ -508,6 +508,33 @@ class EventTarget(metaclass=Interface):
             raise DOMException("This event is being dispatched: dispatch a new one.", "InvalidStateError")
         event._trusted = False
         return self._dispatch(event)
+
+    def when(
+        self,
+        type: str,
+        options: "Mapping[str, object] | None" = None,
+        *,
+        capture: bool = False,
+        passive: bool | None = None,
+    ) -> "Observable":
+        """Return the events of that type, to be awaited: `await target.when("open").first()`, or by `async for`.
+
+        `capture` and `passive` are those of `addEventListener`.
+        https://wicg.github.io/observable/#dom-eventtarget-when
+        """
+        if not isinstance(type, str):
+            raise TypeError(f"type must be str, not {type.__class__.__name__}")
+        given = members(options, {}, "capture", "passive")
+        return Observable(self, type, bool(given.get("capture", capture)), bool(given.get("passive", passive)))
+
+    _ended = False  # whether no event will come any more
+    _subscriptions: "tuple[Subscription, ...]" = ()
+
+    def _end(self) -> None:
+        """Let nobody wait any longer who awaits an event."""
+        subscriptions, self._subscriptions = self._subscriptions, ()
+        for subscription in subscriptions:
+            subscription.end()
 
     def _fire(self, event: Event) -> None:
         """Dispatch `event` as the user agent does.
@@ -583,6 +610,96 @@ class EventTarget(metaclass=Interface):
 
     def _listeners_changed(self) -> None:
         """Called when a listener came or went: whoever must know overrides it."""
+
+
+class Observable(metaclass=Interface):
+    """The events of one type at one target: `EventTarget.when` makes it.
+
+    Each `async for` and each `first()` listens for itself, from the moment it begins. An `async for` misses nothing
+    while its body runs, and ends when the target does: a WebSocket after its `close` event, other targets never.
+    Leaving it early leaves no listener behind.
+    https://wicg.github.io/observable/
+    """
+
+    def __init__(self, target: EventTarget, type: str, capture: bool, passive: bool) -> None:
+        self._target = target
+        self._type = type
+        self._capture = capture
+        self._passive = passive
+
+    def first(self) -> "Any":
+        """Listen, from now on, for one event; what is returned is awaited for it.
+
+        If the target ends before, `LookupError` is raised: the counterpart of the proposal's RangeError.
+        https://wicg.github.io/observable/#dom-observable-first
+        """
+        future = loop.future()
+
+        def succeed(event: Event) -> None:
+            subscription.stop()
+            if not future.done():
+                future.set_result(event)
+
+        def fail() -> None:
+            if not future.done():
+                future.set_exception(LookupError(f"the target ended before its first {self._type!r} event"))
+
+        subscription = Subscription(self, succeed, fail)
+        loop.when_canceled(future, subscription.stop)
+        return future
+
+    def __aiter__(self) -> "Events":
+        # Deviation: WHN-04, Brython
+        return Events(self)
+
+
+class Subscription:
+    """A listener at the target of an observable, and whom to tell that the target has ended."""
+
+    def __init__(self, observable: Observable, next: "Callable[[Event], object]", end: "Callable[[], object]") -> None:
+        self.end = end
+        self._target = target = observable._target
+        self._type = observable._type
+        self._listener = Listener(next, observable._capture, False, observable._passive, False)
+        self.watch: object = None  # what `loop.watch` wants to be kept
+        if target._ended:
+            self._listener.removed = True
+            end()
+        else:
+            target._append(self._type, self._listener)
+            target._subscriptions = (*target._subscriptions, self)
+
+    def stop(self) -> None:
+        """Take the listener away."""
+        target = self._target
+        if not self._listener.removed:
+            target._remove(self._type, self._listener)
+        target._subscriptions = tuple(other for other in target._subscriptions if other is not self)
+
+
+class Events:
+    """What an `async for` over an observable goes through; it stops listening when it is garbage.
+
+    The target refers to the queue only: to this object, who waits for the next event does, and nobody else.
+    """
+
+    def __init__(self, observable: Observable) -> None:
+        self._queue = queue = loop.Queue()
+        # No lambda here: in Brython it would hold on to all that is local, `self` included.
+        self._subscription = Subscription(observable, queue.put, queue.end)
+        self._subscription.watch = loop.watch(self, self._subscription.stop)
+
+    def __aiter__(self) -> "Events":
+        return self
+
+    async def __anext__(self) -> "Any":
+        return await self._queue.take()
+
+    async def aclose(self) -> None:
+        """Stop listening now; what has come and was not taken is lost."""
+        self._subscription.stop()
+        self._queue.items.clear()
+        self._queue.end()
 
 
 def _check_callback(callback: object) -> None:
@@ -700,7 +817,7 @@ class AbortSignal(EventTarget):
 
         https://dom.spec.whatwg.org/#dom-abortsignal-any
         """
-        given = [_adopt(source) for source in signals]
+        given = [adopt(source) for source in signals]
         signal = _Signal()
         for source in given:
             if source.aborted:
@@ -742,7 +859,7 @@ class _Signal(AbortSignal):
     """The signals that this module makes."""
 
 
-def _adopt(signal: "Any") -> AbortSignal:
+def adopt(signal: "Any") -> AbortSignal:
     """Return `signal`, or if it is JavaScript's one that is aborted with it."""
     if isinstance(signal, AbortSignal):
         return signal

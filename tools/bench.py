@@ -84,9 +84,9 @@ def works(quick: bool) -> list[Work]:
     less = 5 if quick else 1
     found = []
     for group, numbers in {
-        "flood": (400_000, 300_000, 100_000, 1_500),
-        "echo": (100_000, 100_000, 50_000, 800),
-        "send": (200_000, 200_000, 60_000, 1_000),
+        "flood": (200_000, 200_000, 50_000, 1_000),
+        "echo": (50_000, 50_000, 20_000, 400),
+        "send": (100_000, 100_000, 30_000, 500),
     }.items():
         for (size, label), n in zip(sizes.items(), numbers, strict=True):
             large = size > 100_000

@@ -153,24 +153,21 @@ class Raw(asyncio.Protocol):
         position, frames, end = self.missing, 0, len(data)
         fixed = self.work in ("echo", "binary", "sink")
         while position < end:
-            if end - position < 14 and data[position] & 0x0F != 8:
-                self.rest = data[position:]
-                position = end
-                break
             if data[position] & 0x0F == 8:
                 self.answer(frames)
                 self.transport.write(frame(b"\x03\xe8", 0x88))
                 self.transport.close()
                 return
-            length = data[position + 1] & 127
-            if length < 126:
-                whole = 6 + length
-            elif length == 126:
-                whole = 8 + int.from_bytes(data[position + 2 : position + 4], "big")
-            else:
-                whole = 14 + int.from_bytes(data[position + 2 : position + 10], "big")
+            code = data[position + 1] & 127 if position + 1 < end else 126
+            head = {126: 4, 127: 10}.get(code, 2)
+            if end - position < head:
+                self.rest = data[position:]
+                position = end
+                break
+            length = code if code < 126 else int.from_bytes(data[position + 2 : position + head], "big")
+            whole = head + 4 + length  # the mask
             # Small frames are of one size: look only at the last that is here. A browser may cut large ones apart.
-            many = max(1, (end - position) // whole - 1) if fixed and whole < SMALL else 1
+            many = max(1, (end - position) // whole - 1) if fixed and self.size < SMALL else 1
             if data[position] & 0x80:
                 frames += many
             position += whole * many
