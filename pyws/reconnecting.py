@@ -59,8 +59,8 @@ class ReconnectingWebSocket(WebSocket):
     code, or `max_attempts` are used up.
 
     `url` and `protocols` may be functions, `async def` too, that are called for each attempt, so that it has a fresh
-    token; an exception in one is reported, and the attempt has failed. A URL or subprotocol that cannot be raises
-    "SyntaxError" here, as for `WebSocket`, unless one of the two is a function: then the attempt has failed.
+    token; an exception in one is reported, and the attempt has failed. It has failed, too, if what they give can be no
+    URL or subprotocols, and that is reported; without functions it raises "SyntaxError" here, as for `WebSocket`.
 
     What is sent while it is away waits, and goes out in its order before the next `open` event. What was given to a
     connection is never sent again: when that is lost, nobody knows what of it has arrived, and each message arrives
