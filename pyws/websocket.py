@@ -479,6 +479,7 @@ class WebSocket(EventTarget):
 
 
 def address_of(url: "Any") -> str:
+    """Return a constructor's `url`, a `str` or an object with a `str` attribute `href`, as a scalar value string."""
     if not isinstance(url, str):
         href = getattr(url, "href", None)
         if not isinstance(href, str):
@@ -533,6 +534,7 @@ def farewell(code: "Any", reason: "Any") -> "tuple[int | None, str]":
 
 
 def integer(value: "Any", name: str) -> int:
+    """Return `value` as an `int`; `TypeError` for what is no whole number."""
     # Deviation: CLS-03, everywhere
     if not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be int, not {type(value).__name__}")
@@ -541,6 +543,7 @@ def integer(value: "Any", name: str) -> int:
 
 
 def origin_of(url: str) -> str:
+    """Return the origin of a URL that is serialized, such as "wss://example.org"."""
     # https://url.spec.whatwg.org/#concept-url-origin, of a URL that is serialized: it has a path, perhaps credentials
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"

@@ -14,10 +14,17 @@ from test_main import python, run
 
 pytestmark = pytest.mark.once
 
-OURS = {"UserAgent"}  # what no standard defines
+# What no standard defines.
+OURS = ("UserAgent", "ReconnectingEvent", "ReconnectingWebSocket", "WebSocketStream.send")
 STANDARDS = re.compile(
-    r"https://((websockets|dom|url|html|streams)\.spec\.whatwg\.org|webidl\.spec\.whatwg\.org|w3c\.github\.io)/\S*#[\w-]+"
+    r"https://(?:(?:(?:websockets|dom|html|webidl|streams)\.spec\.whatwg\.org|w3c\.github\.io|wicg\.github\.io)/\S*#[\w-]+"
+    r"|developer\.mozilla\.org/docs/Web/API/WebSocket(?:Stream|Error)\S*)"  # of a proposal without anchors
 )
+
+
+def standard(name):
+    """Whether a standard defines it."""
+    return not any(name == ours or name.startswith(f"{ours}.") for ours in OURS)
 
 
 def public():
@@ -38,7 +45,7 @@ def test_a_docstring_says_what_and_where(name, text):
     assert text, "no docstring"
     first, *_, last = [line.strip() for line in text.strip().splitlines()] * 2
     assert re.fullmatch(r"[A-Z\"(].*[.:]|[A-Z].*,", first), first
-    if name.partition(".")[0] not in OURS:
+    if standard(name):
         assert STANDARDS.fullmatch(last), last
 
 
@@ -46,7 +53,7 @@ def test_each_anchor_is_of_one_name():
     """No two members point at the same place: a line that was copied and left."""
     seen = {}
     for name, text in public():
-        if name.partition(".")[0] not in OURS:
+        if standard(name):
             seen.setdefault(text.strip().splitlines()[-1].strip(), []).append(name)
     assert {anchor: names for anchor, names in seen.items() if len(names) > 1} == {}
 

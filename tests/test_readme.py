@@ -112,7 +112,11 @@ def of(language, runner=""):
 
 def test_no_block_goes_unrun():
     """Each has a test below that runs what is of its kind."""
+    elsewhere = [block.runner for block in BLOCKS if "::" in block.runner]
+    for file, name in (runner.split("::") for runner in elsewhere):
+        assert f"def {name}(" in ROOT.joinpath("tests", file).read_text("utf-8")
     known = {
+        *[("python", runner) for runner in elsewhere],
         *[("python", runner) for runner in ("", "python", "pyodide", "pyscript", "tests/test_scenarios.py")],
         *[("html", ""), ("sh", "")],
     }
@@ -151,9 +155,10 @@ def here(text, address):
 
 @of("python")
 def test_a_program_runs(block, address, tmp_path):
-    """To its end, with nothing to complain of; what it prints is what the README says."""
+    """To its end, with nothing to complain of; what it prints is what the README says. A `main` is awaited."""
     script = tmp_path / "hello.py"
-    script.write_text(here(block.text, address))
+    main = "\n\nawait main()\n" if "async def main():" in block.text else ""
+    script.write_text(here(block.text, address) + main)
     status, output, errors = run(script)
     assert (status, errors) == (0, "")
     assert block.output is None or output == block.output

@@ -28,8 +28,8 @@ lock = threading.Lock()  # every connection has a thread of its own
 
 
 def choose(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The one subprotocol there is, if it is asked for."""
-    return JSON_RPC if JSON_RPC in offered else None
+    """The first subprotocol that is offered, whatever it is: who asks for one must get one."""
+    return offered[0] if offered else None
 
 
 def serve(connection: ServerConnection) -> None:
