@@ -4,9 +4,7 @@ import asyncio
 import gc
 import itertools
 import re
-import statistics
 import sys
-import time
 import weakref
 from pathlib import Path
 
@@ -228,12 +226,12 @@ def test_a_hundred_come_back_to_a_server_that_starts_anew(runner):  # noqa: F811
         arrived = []
         sockets = []
 
-        def came(_):
-            arrived.append(time.monotonic())
+        delays = []
 
         for _ in range(crowd):
             ws = ReconnectingWebSocket(address(first, ["accept"]), first_delay=1, max_delay=1)
-            ws.onopen = came
+            ws.onopen = arrived.append
+            ws.onreconnecting = lambda event: delays.append(event.delay)
             sockets.append(ws)
         async with asyncio.timeout(20):
             while len(arrived) < crowd:
@@ -243,24 +241,23 @@ def test_a_hundred_come_back_to_a_server_that_starts_anew(runner):  # noqa: F811
         await asyncio.sleep(0.2)
         assert not arrived
         with Peer(port):
-            start = time.monotonic()
             async with asyncio.timeout(20):
                 while len(arrived) < crowd:
                     await asyncio.sleep(0.01)
-            moments = sorted(moment - start for moment in arrived)
             ends = [event(ws, "close") for ws in sockets]
             for ws in sockets:
                 ws.close()
             await asyncio.gather(*ends)
             await asyncio.sleep(0)
-            return moments, left(asyncio.get_running_loop())
+            return delays, left(asyncio.get_running_loop())
 
-    moments, remains = runner.run(main())
+    delays, remains = runner.run(main())
     assert remains == []
-    # With full jitter over a second no fifth of that has more than half of the crowd; without, one has all.
-    fifths = [sum(1 for moment in moments if begin <= moment < begin + 0.2) for begin in (0, 0.2, 0.4, 0.6, 0.8)]
-    assert max(fifths) <= crowd / 2, fifths
-    assert statistics.stdev(moments) > 0.1
+    # The delays, not the moments of arrival, which are also those of a busy machine. Of a hundred or more that are
+    # spread over a second, a fifth each; half of them in one fifth is seven times what chance would do.
+    assert len(delays) >= crowd
+    fifths = [sum(1 for delay in delays if begin <= delay < begin + 0.2) for begin in (0, 0.2, 0.4, 0.6, 0.8)]
+    assert sum(fifths) == len(delays) and max(fifths) <= len(delays) / 2, fifths
 
 
 # Threads, loops
