@@ -116,17 +116,26 @@ class DOMException(Exception, metaclass=Interface):
 
     @property
     def name(self) -> str:
-        """The error's name, such as "SyntaxError"."""
+        """The error's name, such as "SyntaxError".
+
+        https://webidl.spec.whatwg.org/#dom-domexception-name
+        """
         return self._name
 
     @property
     def message(self) -> str:
-        """What went wrong, for a person."""
+        """What went wrong, for a person.
+
+        https://webidl.spec.whatwg.org/#dom-domexception-message
+        """
         return self._message
 
     @property
     def code(self) -> int:
-        """The legacy code of the name, 0 if it has none."""
+        """The legacy code of the name, 0 if it has none.
+
+        https://webidl.spec.whatwg.org/#dom-domexception-code
+        """
         return _CODES.get(self._name, 0)
 
     def __str__(self) -> str:
@@ -193,62 +202,98 @@ class Event(metaclass=Interface):
 
     @property
     def type(self) -> str:
-        """What happened, such as "message"."""
+        """What happened, such as "message".
+
+        https://dom.spec.whatwg.org/#dom-event-type
+        """
         return self._type
 
     @property
     def target(self) -> "EventTarget | None":
-        """The object that the event is, or was last, dispatched to."""
+        """The object that the event is, or was last, dispatched to.
+
+        https://dom.spec.whatwg.org/#dom-event-target
+        """
         return self._target
 
     @property
     def srcElement(self) -> "EventTarget | None":
-        """The old name of `target`."""
+        """The old name of `target`.
+
+        https://dom.spec.whatwg.org/#dom-event-srcelement
+        """
         return self._target
 
     @property
     def currentTarget(self) -> "EventTarget | None":
-        """The object whose listeners run now; None when none does."""
+        """The object whose listeners run now; None when none does.
+
+        https://dom.spec.whatwg.org/#dom-event-currenttarget
+        """
         return self._current_target
 
     @property
     def eventPhase(self) -> int:
-        """AT_TARGET (2) while listeners run, else NONE (0)."""
+        """AT_TARGET (2) while listeners run, else NONE (0).
+
+        https://dom.spec.whatwg.org/#dom-event-eventphase
+        """
         return 2 if self._current_target is not None else 0
 
     @property
     def bubbles(self) -> bool:
-        """Whether it was made with `bubbles`."""
+        """Whether it was made with `bubbles`.
+
+        https://dom.spec.whatwg.org/#dom-event-bubbles
+        """
         return self._bubbles
 
     @property
     def cancelable(self) -> bool:
-        """Whether `preventDefault()` has an effect."""
+        """Whether `preventDefault()` has an effect.
+
+        https://dom.spec.whatwg.org/#dom-event-cancelable
+        """
         return self._cancelable
 
     @property
     def composed(self) -> bool:
-        """Whether it was made with `composed`."""
+        """Whether it was made with `composed`.
+
+        https://dom.spec.whatwg.org/#dom-event-composed
+        """
         return self._composed
 
     @property
     def defaultPrevented(self) -> bool:
-        """Whether `preventDefault()` was called to effect."""
+        """Whether `preventDefault()` was called to effect.
+
+        https://dom.spec.whatwg.org/#dom-event-defaultprevented
+        """
         return self._canceled
 
     @property
     def isTrusted(self) -> bool:
-        """True for what the network did, False for what a program dispatched."""
+        """True for what the network did, False for what a program dispatched.
+
+        https://dom.spec.whatwg.org/#dom-event-istrusted
+        """
         return self._trusted
 
     @property
     def timeStamp(self) -> float:
-        """When it was made: milliseconds of a monotonic clock."""
+        """When it was made: milliseconds of a monotonic clock.
+
+        https://dom.spec.whatwg.org/#dom-event-timestamp
+        """
         return loop.milliseconds(self._time_stamp)
 
     @property
     def cancelBubble(self) -> bool:
-        """The old way to say `stopPropagation()`: True can be set, and never taken back."""
+        """The old way to say `stopPropagation()`: True can be set, and never taken back.
+
+        https://dom.spec.whatwg.org/#dom-event-cancelbubble
+        """
         return self._stopped
 
     @cancelBubble.setter
@@ -258,7 +303,10 @@ class Event(metaclass=Interface):
 
     @property
     def returnValue(self) -> bool:
-        """The old way to say `preventDefault()`: set it False."""
+        """The old way to say `preventDefault()`: set it False.
+
+        https://dom.spec.whatwg.org/#dom-event-returnvalue
+        """
         return not self._canceled
 
     @returnValue.setter
@@ -370,7 +418,11 @@ class Listener:
 
 
 class EventTarget(metaclass=Interface):
-    """An object that listeners can be added to, and events dispatched to.
+    """An object that listeners can be added to, and events dispatched to: a `WebSocket`, or a class of your own.
+
+        class Clock(EventTarget):
+            def tick(self):
+                self.dispatchEvent(Event("tick"))
 
     https://dom.spec.whatwg.org/#interface-eventtarget
     """
@@ -409,7 +461,7 @@ class EventTarget(metaclass=Interface):
             passive = bool(given.get("passive", passive))
             signal = given.get("signal", signal)
         if signal is not None:
-            signal = _adopt(signal)
+            signal = adopt(signal)
         if (signal is not None and signal.aborted) or callback is None:
             return
         present = self._listeners.get(type, ())
@@ -456,6 +508,33 @@ class EventTarget(metaclass=Interface):
             raise DOMException("This event is being dispatched: dispatch a new one.", "InvalidStateError")
         event._trusted = False
         return self._dispatch(event)
+
+    def when(
+        self,
+        type: str,
+        options: "Mapping[str, object] | None" = None,
+        *,
+        capture: bool = False,
+        passive: bool | None = None,
+    ) -> "Observable":
+        """Return the events of that type, to be awaited: `await target.when("open").first()`, or by `async for`.
+
+        `capture` and `passive` are those of `addEventListener`.
+        https://wicg.github.io/observable/#dom-eventtarget-when
+        """
+        if not isinstance(type, str):
+            raise TypeError(f"type must be str, not {type.__class__.__name__}")
+        given = members(options, {}, "capture", "passive")
+        return Observable(self, type, bool(given.get("capture", capture)), bool(given.get("passive", passive)))
+
+    _ended = False  # whether no event will come any more
+    _subscriptions: "tuple[Subscription, ...]" = ()
+
+    def _end(self) -> None:
+        """Let nobody wait any longer who awaits an event."""
+        subscriptions, self._subscriptions = self._subscriptions, ()
+        for subscription in subscriptions:
+            subscription.end()
 
     def _fire(self, event: Event) -> None:
         """Dispatch `event` as the user agent does.
@@ -533,14 +612,105 @@ class EventTarget(metaclass=Interface):
         """Called when a listener came or went: whoever must know overrides it."""
 
 
+class Observable(metaclass=Interface):
+    """The events of one type at one target: `EventTarget.when` makes it.
+
+    Each `async for` and each `first()` listens for itself, from the moment it begins. An `async for` misses nothing
+    while its body runs, and ends when the target does: a WebSocket after its `close` event, other targets never.
+    Leaving it early leaves no listener behind.
+    https://wicg.github.io/observable/
+    """
+
+    def __init__(self, target: EventTarget, type: str, capture: bool, passive: bool) -> None:
+        self._target = target
+        self._type = type
+        self._capture = capture
+        self._passive = passive
+
+    def first(self) -> "Any":
+        """Listen, from now on, for one event; what is returned is awaited for it.
+
+        If the target ends before, `LookupError` is raised: the counterpart of the proposal's RangeError.
+        https://wicg.github.io/observable/#dom-observable-first
+        """
+        future = loop.future()
+
+        def succeed(event: Event) -> None:
+            subscription.stop()
+            if not future.done():
+                future.set_result(event)
+
+        def fail() -> None:
+            if not future.done():
+                future.set_exception(LookupError(f"the target ended before its first {self._type!r} event"))
+
+        subscription = Subscription(self, succeed, fail)
+        loop.when_canceled(future, subscription.stop)
+        return future
+
+    def __aiter__(self) -> "Events":
+        # Deviation: WHN-04, Brython
+        return Events(self)
+
+
+class Subscription:
+    """A listener at the target of an observable, and whom to tell that the target has ended."""
+
+    def __init__(self, observable: Observable, next: "Callable[[Event], object]", end: "Callable[[], object]") -> None:
+        self.end = end
+        self._target = target = observable._target
+        self._type = observable._type
+        self._listener = Listener(next, observable._capture, False, observable._passive, False)
+        self.watch: object = None  # what `loop.watch` wants to be kept
+        if target._ended:
+            self._listener.removed = True
+            end()
+        else:
+            target._append(self._type, self._listener)
+            target._subscriptions = (*target._subscriptions, self)
+
+    def stop(self) -> None:
+        """Take the listener away."""
+        target = self._target
+        if not self._listener.removed:
+            target._remove(self._type, self._listener)
+        target._subscriptions = tuple(other for other in target._subscriptions if other is not self)
+
+
+class Events:
+    """What an `async for` over an observable goes through; it stops listening when it is garbage.
+
+    The target refers to the queue only: to this object, who waits for the next event does, and nobody else.
+    """
+
+    def __init__(self, observable: Observable) -> None:
+        self._queue = queue = loop.Queue()
+        # No lambda here: in Brython it would hold on to all that is local, `self` included.
+        self._subscription = Subscription(observable, queue.put, queue.end)
+        self._subscription.watch = loop.watch(self, self._subscription.stop)
+
+    def __aiter__(self) -> "Events":
+        return self
+
+    async def __anext__(self) -> "Any":
+        return await self._queue.take()
+
+    async def aclose(self) -> None:
+        """Stop listening now; what has come and was not taken is lost."""
+        self._subscription.stop()
+        self._queue.items.clear()
+        self._queue.end()
+
+
 def _check_callback(callback: object) -> None:
     if isinstance(callback, (int, float, str, bytes)):
         raise TypeError(f"callback must be callable or have a method handleEvent, not {callback.__class__.__name__}")
 
 
-def event_handler(type: str) -> "Any":
+def event_handler(type: str, standard: str = "") -> "Any":
     """Make the event handler attribute `on<type>`: it keeps its place among the listeners until it is None.
 
+    `standard` is the anchor URL of the attribute, for `help`.
     https://html.spec.whatwg.org/multipage/webappapis.html#event-handler-attributes
     """
 
@@ -566,7 +736,7 @@ def event_handler(type: str) -> "Any":
         else:
             listener.callback = value
 
-    return property(get, set, None, f'Called with each "{type}" event; None by default.')
+    return property(get, set, None, f'Called with each "{type}" event; None by default.\n\n{standard}')
 
 
 class AbortSignal(EventTarget):
@@ -575,7 +745,7 @@ class AbortSignal(EventTarget):
     https://dom.spec.whatwg.org/#interface-AbortSignal
     """
 
-    onabort = event_handler("abort")
+    onabort = event_handler("abort", "https://dom.spec.whatwg.org/#abortsignal-onabort")
 
     def __init__(self) -> None:
         if type(self) is AbortSignal:
@@ -591,12 +761,18 @@ class AbortSignal(EventTarget):
 
     @property
     def aborted(self) -> bool:
-        """Whether it was aborted."""
+        """Whether it was aborted.
+
+        https://dom.spec.whatwg.org/#dom-abortsignal-aborted
+        """
         return self._aborted
 
     @property
     def reason(self) -> "Any":
-        """Why: None until it is aborted, then by default a `DOMException` called "AbortError"."""
+        """Why: None until it is aborted, then by default a `DOMException` called "AbortError".
+
+        https://dom.spec.whatwg.org/#dom-abortsignal-reason
+        """
         return self._reason
 
     def throwIfAborted(self) -> None:
@@ -641,7 +817,7 @@ class AbortSignal(EventTarget):
 
         https://dom.spec.whatwg.org/#dom-abortsignal-any
         """
-        given = [_adopt(source) for source in signals]
+        given = [adopt(source) for source in signals]
         signal = _Signal()
         for source in given:
             if source.aborted:
@@ -683,7 +859,7 @@ class _Signal(AbortSignal):
     """The signals that this module makes."""
 
 
-def _adopt(signal: "Any") -> AbortSignal:
+def adopt(signal: "Any") -> AbortSignal:
     """Return `signal`, or if it is JavaScript's one that is aborted with it."""
     if isinstance(signal, AbortSignal):
         return signal
@@ -700,6 +876,10 @@ def _adopt(signal: "Any") -> AbortSignal:
 class AbortController(metaclass=Interface):
     """Aborts what listens to its `signal`.
 
+        controller = AbortController()
+        ws.addEventListener("message", show, signal=controller.signal)
+        controller.abort()  # `show` is called no more
+
     https://dom.spec.whatwg.org/#interface-abortcontroller
     """
 
@@ -708,7 +888,10 @@ class AbortController(metaclass=Interface):
 
     @property
     def signal(self) -> AbortSignal:
-        """The signal to hand on: always the same."""
+        """The signal to hand on: always the same.
+
+        https://dom.spec.whatwg.org/#dom-abortcontroller-signal
+        """
         return self._signal
 
     def abort(self, reason: "Any" = None) -> None:

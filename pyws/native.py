@@ -7,6 +7,11 @@ https://websockets.spec.whatwg.org/
 import sys
 
 from .dom import DOMException
+from .loop import later
+
+# Of a stream on a browser's WebSocket: bytes that wait to be sent above which it waits too, and seconds until it looks.
+HIGH_WATER = 1 << 20
+GLANCE = 0.004
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,6 +170,78 @@ js_connect = js_Function.new(
 )
 
 
+js_stream = js_Function.new(
+    "url",
+    "protocols",
+    "up",
+    "lift",
+    "land",
+    """
+    const page = globalThis.document?.baseURI ?? globalThis.location?.href ?? "";
+    let stream;
+    try {
+        stream = new WebSocketStream(url || page.split("#")[0], protocols.length ? {protocols} : {});
+    } catch (error) {
+        return {failure: error.name, message: error.message};
+    }
+    let state = 0, paused = false, pulling = null, reader, writer;
+    const pull = async () => {
+        while (!paused) {
+            const {value, done} = await reader.read();
+            if (done) return;
+            if (state === 1) up(lift(value), performance.now());
+        }
+    };
+    const pullOn = () => pulling ??= pull().catch(() => {}).finally(() => pulling = null);
+    const end = (...ending) => {
+        state = 3;
+        up("closed", 0, ...ending);
+    };
+    stream.opened.then(({readable, writable, protocol, extensions}) => {
+        state = 1;
+        reader = readable.getReader();
+        writer = writable.getWriter();
+        writer.closed.catch(() => {});
+        up("opened", 0, protocol, extensions);
+        pullOn();
+    }, () => {});
+    stream.closed.then(async ({closeCode, reason}) => {
+        paused = false;
+        await (pulling ?? pullOn());  // what came before the Close
+        await pullOn();
+        end(false, true, closeCode, reason);
+    }, () => end(true, false, 1006, ""));
+    const wait = () => writer.ready.then(() => up("drained", 0, 0), () => {});
+    return {
+        socket: {url: stream.url, get readyState() { return state; }, bufferedAmount: 0},
+        send: data => {
+            // A copy: the stream may take it later.
+            if (state === 1) writer.write(typeof data === "number" ? land(data).slice() : land(data)).catch(() => {});
+            return state;
+        },
+        close: (code, reason) => {
+            const last = state === 1 ? writer.ready.catch(() => {}) : null;
+            const close = () => stream.close(code === 0 ? {} : {closeCode: code, reason});
+            if (state < 2) state = 2;
+            last ? last.then(close) : close();
+        },
+        pause: pausing => {
+            paused = pausing;
+            if (!paused && reader) pullOn();
+        },
+        full: () => {
+            const full = state === 1 && writer.desiredSize <= 0;
+            if (full) wait();
+            return full;
+        },
+    };
+    """,
+)
+
+
+js_has_stream = bool(js_Function.new("return typeof WebSocketStream === 'function'")())
+
+
 class UserAgent:
     """In a page the browser is the user agent, so there is nothing to set."""
 
@@ -187,7 +264,9 @@ class Connection:
     held = False
     """The browser itself keeps a socket alive that somebody listens to."""
 
-    def __init__(self, url: str, protocols: "list[str]", user: "Any") -> None:
+    drained: "Callable[[], object] | None" = None
+
+    def __init__(self, url: str, protocols: "list[str]", user: "Any", js_connect: "Any" = js_connect) -> None:
         self._user = user
         self._given_up = False
         self._buffered = 0
@@ -199,6 +278,7 @@ class Connection:
         self._js_socket = js_parts.socket
         self._js_send = js_parts.send
         self._js_close = js_parts.close
+        self._js_parts = js_parts
         self.url: str = self._js_socket.url
 
     @property
@@ -235,10 +315,50 @@ class Connection:
             # Firefox opens a socket that was given up while its handshake was under way.
             if not self._given_up:
                 user._opened(*details)
+        elif data == "drained":
+            if self.drained is not None:
+                self.drained()
         else:
             self._buffered = self.buffered
-            self._js_socket = self._js_send = self._js_close = None
+            self._js_socket = self._js_send = self._js_close = self._js_parts = None
             js_release(self._js_up)
             if self._given_up:
                 details = (True, False, 1006, "")
             user._closed(*details)
+
+
+class StreamConnection(Connection):
+    """A connection that can be told to wait, and that tells when to: the browser's WebSocketStream, if it has one.
+
+    A WebSocket of the browser's never waits: what it receives is kept above, what it sends is looked at every now and
+    then.
+    """
+
+    def __init__(self, url: str, protocols: "list[str]", user: "Any") -> None:
+        self._native = js_has_stream
+        self._waiting = False
+        super().__init__(url, protocols, user, js_stream if js_has_stream else js_connect)
+
+    def pause(self, paused: bool) -> None:
+        """Receive no more for now, or again."""
+        # Deviation: WSS-17, Firefox, WebKit and Node
+        if self._native and self._js_parts is not None:
+            self._js_parts.pause(paused)
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits to be sent than the network takes; `drained` is called when that is over."""
+        if self._js_parts is None:
+            return False
+        if self._native:
+            return bool(self._js_parts.full())
+        full = self.state == 1 and self.buffered >= HIGH_WATER
+        if full and not self._waiting:
+            self._waiting = True
+            later(GLANCE, self._glance)
+        return full
+
+    def _glance(self) -> None:
+        self._waiting = False
+        if not self.full and self.drained is not None:
+            self.drained()

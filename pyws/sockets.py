@@ -16,7 +16,6 @@ import socket
 import sys
 import weakref
 from collections.abc import Callable, Sequence
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import unquote_to_bytes
 
@@ -31,7 +30,7 @@ from websockets.uri import WebSocketURI
 
 from .deflate import DeflateFactory
 from .dom import DOMException, scalar
-from .loop import now
+from .loop import Home, now
 from .url import BAD_PORTS, parse
 from .useragent import UserAgent
 
@@ -52,6 +51,9 @@ LINGER = 2.0
 """Seconds for the server to end TCP after both Close frames (RFC 6455, 7.1.1), as in Chromium."""
 
 LARGE = 65536
+
+# Bytes that wait to be sent, above which a stream waits too: asyncio's own limit for a transport.
+HIGH_WATER = 65536
 """Bytes of a message from which on it is worth the trouble not to join and copy it once more."""
 
 HEAD_START = 0.25
@@ -105,20 +107,15 @@ class Connection(asyncio.Protocol):
     # A third of the memory that a dict of them takes.
     __slots__ = (
         "_aborted", "_address", "_agent", "_answer", "_chunks", "_closing", "_core", "_deaf", "_dropped", "_failure",
-        "_flushing", "_given_up", "_head", "_heard", "_held", "_in_transport", "_life", "_loop", "_loss", "_lost",
-        "_max_size", "_missing", "_needed", "_pieces", "_protocols", "_queue", "_queued", "_reset", "_size",
-        "_started", "_task", "_thread", "_timer", "_transport", "_user", "_written", "state", "url", "__weakref__",
+        "_flushing", "_full", "_given_up", "_head", "_heard", "_held", "_home", "_in_transport", "_life", "_loop",
+        "_loss", "_lost", "_max_size", "_missing", "_needed", "_paused", "_pieces", "_protocols", "_queue",
+        "_queued", "_reset", "_size", "_started", "_task", "_timer", "_transport", "_user", "_written", "drained",
+        "state", "url", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, url: str, protocols: list[str], user: User) -> None:
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise RuntimeError(
-                "WebSocket needs a running event loop: open it inside `async def main()` and run that with "
-                "`asyncio.run(main())`, or run the whole script with `python -m pyws run script.py`"
-            ) from None
-        self._thread = get_ident()
+        self._home = Home()
+        self._loop: asyncio.AbstractEventLoop = self._home.loop
         self._agent = agent = UserAgent.current()
         self._address = parse(url, agent.base)
         if agent.forbids(self._address):
@@ -157,6 +154,10 @@ class Connection(asyncio.Protocol):
         self._closing: tuple[int | None, str] | None = None
         self._flushing = False
 
+        # What a stream asks for.
+        self.drained: Callable[[], object] | None = None
+        self._full = self._paused = False
+
         # Payload bytes: in the queue; in the transport, each with the byte of the stream it ends at; never sent.
         self._queued = 0
         self._in_transport: list[tuple[int, int]] = []
@@ -188,7 +189,7 @@ class Connection(asyncio.Protocol):
 
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake, after what was sent; while connecting, give up."""
-        self._check_thread()
+        self._home.check()
         if self.state == CONNECTING:
             self._given_up = True
             if self._started:
@@ -196,20 +197,8 @@ class Connection(asyncio.Protocol):
         else:
             self._closing = (code, reason)
             self._flush_soon()
+            self.pause(False)  # the server's answer is still to be read
         self.state = CLOSING
-
-    def _check_thread(self) -> None:
-        """Raise in another thread than the loop's, where what is sent may be lost, or wait for ever."""
-        if get_ident() == self._thread:
-            return
-        with contextlib.suppress(RuntimeError):
-            if asyncio.get_running_loop() is self._loop:  # it had stopped, and goes on in this thread
-                self._thread = get_ident()
-                return
-        raise RuntimeError(
-            "a WebSocket belongs to the thread of its event loop: in another one call "
-            "`loop.call_soon_threadsafe(ws.send, data)`, or `(ws.close)`"
-        )
 
     @property
     def held(self) -> bool:
@@ -225,6 +214,34 @@ class Connection(asyncio.Protocol):
         """Payload bytes that the network has not taken."""
         self._account()
         return self._queued + sum(size for _, size in self._in_transport) + self._dropped
+
+    # What a stream asks.
+
+    def pause(self, paused: bool) -> None:
+        """Read no more from the network for now, or again; the rest of what was read comes up still."""
+        if paused == self._paused or (paused and self.state != OPEN):
+            return
+        self._paused = paused
+        if self._transport is not None and not self._transport.is_closing():
+            (self._transport.pause_reading if paused else self._transport.resume_reading)()
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits to be sent than the network takes; `drained` is called when that is over."""
+        return self._full or self._queued >= HIGH_WATER
+
+    def pause_writing(self) -> None:
+        """Learn from the transport that its buffer is full."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """Learn that it is not any more."""
+        self._full = False
+        self._tell_drained()
+
+    def _tell_drained(self) -> None:
+        if self.drained is not None and not self.full:
+            self._loop.call_soon(self.drained)
 
     # The life of a connection: one task, and its end is the one ending.
 
@@ -629,7 +646,8 @@ class Connection(asyncio.Protocol):
             self._life = self._loop.call_later(self._agent.ping_timeout, self._check_life)
 
     def _check_life(self) -> None:
-        if self._heard and self._agent.ping_interval is not None:
+        # A program that does not read does not see the Pong: that says nothing about the server.
+        if (self._heard or self._paused) and self._agent.ping_interval is not None:
             self._life = self._loop.call_later(self._agent.ping_interval, self._ask_for_life)
         elif self.state == OPEN and not self._deaf:
             self._fail(1011, f"the server gave no sign of life within {self._agent.ping_timeout:g} seconds")
@@ -669,7 +687,7 @@ class Connection(asyncio.Protocol):
     def _flush_soon(self) -> None:
         if not self._flushing:
             # Asked of the first message of a batch only: of each, it would cost a tenth of `send`.
-            self._check_thread()
+            self._home.check()
             self._flushing = True
             self._loop.call_soon(self._flush)
 
@@ -690,6 +708,8 @@ class Connection(asyncio.Protocol):
                 self._queued = 0
             else:
                 self._write_queue()
+            if self.drained is not None:
+                self._tell_drained()
         if self._closing is not None:
             code, reason = self._closing
             self._closing = None

@@ -9,7 +9,9 @@ The seam. Below it stands `Connection` (`native.py` in a page, `sockets.py` else
           .send(data) -> state              str: a text message, bytes: a binary message; taken only if OPEN
           .close(code, reason)              int | None, str: already valid
           .held                             whether the program still listens: else it may be collected as garbage
+          .pause(bool)                      receive no more for now, or again: what was read already comes up still
     read  .url  .state  .buffered           state is asked, never mirrored
+          .full  .drained                   whether to send no more for now; called when that is over
     up    user._opened(protocol, extensions)
           user._received(data, moment)      str | bytes, and when it came, as loop.now() has it
           user._closed(failed, clean, code, reason)
@@ -26,19 +28,40 @@ from .dom import DOMException, Event, EventTarget, event_handler, scalar, text
 
 if sys.platform == "emscripten" or sys.platform == "brython":
     from .native import Connection
+    from .native import StreamConnection as StreamConnection
     from .native import UserAgent as UserAgent
 else:
     from .sockets import Connection
+
+    StreamConnection = Connection
     from .useragent import UserAgent as UserAgent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, Literal, Protocol, TypedDict, TypeVar, Unpack, overload
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from typing import Any, Generic, Literal, Protocol, TypedDict, TypeVar, Unpack, overload
 
-    from .dom import AbortSignal
+    from .dom import AbortSignal, Events, Observable
 
     E = TypeVar("E", bound=Event, contravariant=True)
+    Seen = TypeVar("Seen", bound=Event)
+
+    class EventsOf(Events, Generic[Seen]):
+        """Events of one class."""
+
+        async def __anext__(self) -> Seen: ...
+
+    class ObservableOf(Observable, Generic[Seen]):
+        """An observable of events of one class."""
+
+        def first(self) -> Awaitable[Seen]: ...
+        def __aiter__(self) -> EventsOf[Seen]: ...
+
+    class ObservableOptions(TypedDict, total=False):
+        """The options of `when`, as keywords."""
+
+        capture: bool
+        passive: bool | None
 
     class HandlesEvent(Protocol[E]):
         """An object that listens by its method `handleEvent`."""
@@ -66,6 +89,7 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi
 class MessageEvent(Event):
     """A message came: `data` is `str`, `bytes` or `Blob`.
 
+    A program may make one: `MessageEvent("message", data="Hello")`, or with a dictionary, as in JavaScript.
     https://html.spec.whatwg.org/multipage/comms.html#messageevent
     """
 
@@ -96,27 +120,42 @@ class MessageEvent(Event):
 
     @property
     def data(self) -> "Any":
-        """The message: `str` for text; `bytes` or `Blob` for binary, as `binaryType` says."""
+        """The message: `str` for text; `bytes` or `Blob` for binary, as `binaryType` says.
+
+        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-data
+        """
         return self._data
 
     @property
     def origin(self) -> str:
-        """Where it came from, such as "wss://example.org"."""
+        """Where it came from, such as "wss://example.org".
+
+        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-origin
+        """
         return self._origin
 
     @property
     def lastEventId(self) -> str:
-        """Empty: WebSocket messages have none."""
+        """Empty: WebSocket messages have none.
+
+        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-lasteventid
+        """
         return self._last_event_id
 
     @property
     def source(self) -> object:
-        """None for WebSocket messages."""
+        """None for WebSocket messages.
+
+        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-source
+        """
         return self._source
 
     @property
     def ports(self) -> "tuple[object, ...]":
-        """Empty for WebSocket messages."""
+        """Empty for WebSocket messages.
+
+        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-ports
+        """
         return self._ports
 
     def initMessageEvent(
@@ -141,13 +180,14 @@ class MessageEvent(Event):
 
 
 class CloseEvent(Event):
-    """The connection is closed.
+    """The connection is closed: `wasClean`, `code` and `reason` tell how.
 
+    A program may make one: `CloseEvent("close", code=1000)`, or with a dictionary, as in JavaScript.
     https://websockets.spec.whatwg.org/#the-closeevent-interface
     """
 
     _MEMBERS = (*Event._MEMBERS, "wasClean", "code", "reason")
-    _SHOWN = ("wasClean", "code", "reason")
+    _SHOWN: "tuple[str, ...]" = ("wasClean", "code", "reason")
 
     _was_clean = False
     _code = 0
@@ -156,34 +196,57 @@ class CloseEvent(Event):
     def _initialize(self, init: "dict[str, Any]") -> None:
         super()._initialize(init)
         self._was_clean = bool(init.get("wasClean", False))
-        self._code = _integer(init.get("code", 0), "code") & 0xFFFF
+        self._code = integer(init.get("code", 0), "code") & 0xFFFF
         self._reason = text(init.get("reason", ""), "reason")
 
     @property
     def wasClean(self) -> bool:
-        """Whether both sides sent a Close frame before the connection ended."""
+        """Whether both sides sent a Close frame before the connection ended.
+
+        https://websockets.spec.whatwg.org/#dom-closeevent-wasclean
+        """
         return self._was_clean
 
     @property
     def code(self) -> int:
-        """The code in the server's Close frame; 1005 if it had none, 1006 if no such frame came."""
+        """The code in the server's Close frame; 1005 if it had none, 1006 if no such frame came.
+
+        https://websockets.spec.whatwg.org/#dom-closeevent-code
+        """
         return self._code
 
     @property
     def reason(self) -> str:
-        """The reason in the server's Close frame."""
+        """The reason in the server's Close frame.
+
+        https://websockets.spec.whatwg.org/#dom-closeevent-reason
+        """
         return self._reason
 
 
 class WebSocket(EventTarget):
-    """A connection to a WebSocket server: `WebSocket("wss://example.org/chat", ["v2.chat", "chat"])`.
+    """A connection to a WebSocket server, as the W3C and MDN document it.
 
-    It begins to connect at once and returns; `open`, `message`, `error` and `close` events tell the rest, never from
-    inside a call. On CPython it needs a running event loop.
+        ws = WebSocket("wss://example.org/echo")
+        ws.onopen = lambda event: ws.send("Hello")
+        ws.onmessage = lambda event: ws.close(1000, event.data)
+        ws.onclose = lambda event: print(event.code, event.reason)
+
+    It begins to connect at once and returns; the rest is told by events, never from inside a call:
+
+    open      connected: now `send()` may be called.
+    message   a message came: `event.data` is `str`, or for binary what `binaryType` says.
+    error     the connection failed; why is told to no program. `close` follows at once.
+    close     the end, exactly once and last: `event.code`, `event.reason`, `event.wasClean`.
+
+    Listen by `ws.onopen = ...` and its like, or by `ws.addEventListener("open", ...)`. A listener is a function of one
+    argument, the event; it may be `async def`. Its exceptions go to `sys.excepthook`.
 
     `url` is a `str` (or has a `str` attribute `href`), relative to the page where there is one. `protocols` is a
     subprotocol or an iterable of them; the server must choose one. Raises `DOMException` "SyntaxError" for a URL
-    or a subprotocol that cannot be, `TypeError` for other types, `RuntimeError` without a running loop.
+    or a subprotocol that cannot be, "SecurityError" for an insecure one where only secure ones may be, `TypeError` for
+    other types. On CPython it needs a running event loop, else `RuntimeError`: see `asyncio.run`, `python -m pyws run`.
+    There, headers, cookies, certificates and proxies are settings of the `UserAgent`; in a page the browser decides.
     https://websockets.spec.whatwg.org/#dom-websocket-websocket
     """
 
@@ -192,10 +255,18 @@ class WebSocket(EventTarget):
     CLOSING = 2
     CLOSED = 3
 
-    onopen: "Callable[[Event], object] | None" = event_handler("open")
-    onmessage: "Callable[[MessageEvent], object] | None" = event_handler("message")
-    onerror: "Callable[[Event], object] | None" = event_handler("error")
-    onclose: "Callable[[CloseEvent], object] | None" = event_handler("close")
+    onopen: "Callable[[Event], object] | None" = event_handler(
+        "open", "https://websockets.spec.whatwg.org/#handler-websocket-onopen"
+    )
+    onmessage: "Callable[[MessageEvent], object] | None" = event_handler(
+        "message", "https://websockets.spec.whatwg.org/#handler-websocket-onmessage"
+    )
+    onerror: "Callable[[Event], object] | None" = event_handler(
+        "error", "https://websockets.spec.whatwg.org/#handler-websocket-onerror"
+    )
+    onclose: "Callable[[CloseEvent], object] | None" = event_handler(
+        "close", "https://websockets.spec.whatwg.org/#handler-websocket-onclose"
+    )
 
     if TYPE_CHECKING:
 
@@ -226,21 +297,40 @@ class WebSocket(EventTarget):
         def addEventListener(self, *arguments: Any, **keywords: Any) -> None:
             """See `EventTarget.addEventListener`; an editor knows the event by its type."""
 
+        @overload
+        def when(
+            self,
+            type: Literal["message"],
+            options: Mapping[str, object] | None = None,
+            **keywords: Unpack[ObservableOptions],
+        ) -> ObservableOf[MessageEvent]: ...
+        @overload
+        def when(
+            self,
+            type: Literal["close"],
+            options: Mapping[str, object] | None = None,
+            **keywords: Unpack[ObservableOptions],
+        ) -> ObservableOf[CloseEvent]: ...
+        @overload
+        def when(
+            self,
+            type: str,
+            options: Mapping[str, object] | None = None,
+            **keywords: Unpack[ObservableOptions],
+        ) -> ObservableOf[Event]: ...
+        def when(self, *arguments: Any, **keywords: Any) -> Any:
+            """See `EventTarget.when`; an editor knows the event by its type."""
+
     def __init__(self, url: "Any", protocols: "str | Iterable[str] | None" = None) -> None:
-        address = _address(url)
-        names = _names(protocols)
+        address = address_of(url)
+        names = subprotocols(protocols)
         super().__init__()
         self._binary_type = "blob"
         self._protocol = self._extensions = ""
         self._unsent = 0
-        for name in names:
-            if not name or not _TOKEN.issuperset(name):
-                raise DOMException(f"{name!r} is not a subprotocol: it must be a token of HTTP", "SyntaxError")
-        if len(set(names)) < len(names):
-            raise DOMException(f"each subprotocol may be named once: {', '.join(names)}", "SyntaxError")
         self._connection = Connection(address, names, self)
         self._url = self._connection.url
-        self._origin = _origin(self._url)
+        self._origin = origin_of(self._url)
 
     @property
     def url(self) -> str:
@@ -328,17 +418,7 @@ class WebSocket(EventTarget):
         most 123 bytes of UTF-8, else "SyntaxError". Without both the Close frame is empty.
         https://websockets.spec.whatwg.org/#dom-websocket-close
         """
-        if code is not None:
-            code = _integer(code, "code")
-        words = "" if reason is None else text(reason, "reason")
-        if code is not None and code != 1000 and not 3000 <= code <= 4999:
-            raise DOMException(f"code must be 1000 or from 3000 to 4999, not {code}", "InvalidAccessError")
-        if words:
-            size = len(words.encode())
-            if size > 123:
-                raise DOMException(f"reason must be at most 123 bytes of UTF-8, not {size}", "SyntaxError")
-            if code is None:
-                code = 1000
+        code, words = farewell(code, reason)
         if self._connection.state < 2:
             self._connection.close(code, words)
             self._listeners_changed()
@@ -380,7 +460,9 @@ class WebSocket(EventTarget):
         event._was_clean = clean
         event._code = code
         event._reason = reason
+        self._ended = True  # so that who asks in a listener of this event is not kept waiting
         self._fire(event)
+        self._end()
 
     # https://websockets.spec.whatwg.org/#garbage-collection
 
@@ -396,7 +478,7 @@ class WebSocket(EventTarget):
         self._connection.held = any(self._listeners.get(type) for type in waited_for)
 
 
-def _address(url: "Any") -> str:
+def address_of(url: "Any") -> str:
     if not isinstance(url, str):
         href = getattr(url, "href", None)
         if not isinstance(href, str):
@@ -405,7 +487,8 @@ def _address(url: "Any") -> str:
     return scalar(url)
 
 
-def _names(protocols: "Any") -> "list[str]":
+def names_of(protocols: "Any") -> "list[str]":
+    """Return a constructor's argument as a list of `str`."""
     if protocols is None:
         return []
     if isinstance(protocols, str):
@@ -419,7 +502,37 @@ def _names(protocols: "Any") -> "list[str]":
     return [scalar(name) for name in names]
 
 
-def _integer(value: "Any", name: str) -> int:
+def subprotocols(protocols: "Any") -> "list[str]":
+    """Return a constructor's argument as a list; "SyntaxError" for what can name no subprotocol."""
+    names = names_of(protocols)
+    for name in names:
+        if not name or not _TOKEN.issuperset(name):
+            raise DOMException(f"{name!r} is not a subprotocol: it must be a token of HTTP", "SyntaxError")
+    if len(set(names)) < len(names):
+        raise DOMException(f"each subprotocol may be named once: {', '.join(names)}", "SyntaxError")
+    return names
+
+
+def farewell(code: "Any", reason: "Any") -> "tuple[int | None, str]":
+    """Return what a Close frame will have, if a program may say that.
+
+    https://websockets.spec.whatwg.org/#validate-close-code-and-reason
+    """
+    if code is not None:
+        code = integer(code, "code")
+    words = "" if reason is None else text(reason, "reason")
+    if code is not None and code != 1000 and not 3000 <= code <= 4999:
+        raise DOMException(f"code must be 1000 or from 3000 to 4999, not {code}", "InvalidAccessError")
+    if words:
+        size = len(words.encode())
+        if size > 123:
+            raise DOMException(f"reason must be at most 123 bytes of UTF-8, not {size}", "SyntaxError")
+        if code is None:
+            code = 1000
+    return code, words
+
+
+def integer(value: "Any", name: str) -> int:
     # Deviation: CLS-03, everywhere
     if not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be int, not {type(value).__name__}")
@@ -427,7 +540,7 @@ def _integer(value: "Any", name: str) -> int:
     return number
 
 
-def _origin(url: str) -> str:
+def origin_of(url: str) -> str:
     # https://url.spec.whatwg.org/#concept-url-origin, of a URL that is serialized: it has a path, perhaps credentials
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"

@@ -12,12 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROWS = dict(line.rstrip("\n").split("\t") for line in (HERE / "rows.tsv").read_text().splitlines())
 
-UNPROVED = {
-    **dict.fromkeys(
-        [f"WSS-{number:02}" for number in range(1, 23)],
-        "WebSocketStream is a proposal of its own, and not in pyws yet.",
-    ),
-}
+UNPROVED: dict[str, str] = {}
 
 
 def proofs():

@@ -82,27 +82,47 @@ class Stage:
         self._keys = {}  # by id(socket): the sockets are kept alive in _sockets
         self._messages = {}
         self._sockets = []
+        self._streams = []
 
     def connect(self, *verbs, origin=None, protocols=None, journal=True, name=""):
         """Open a socket to the peer, which will do `verbs`; its events go to the journal, binary ones as bytes."""
-        key = f"{self._key}-{len(self._sockets) + 1}"
-        query = "&".join(["do=" + encode(verb) for verb in verbs])
-        ws = WebSocket(f"{origin or self.origin}/{key}?{query}", protocols)
-        ws.binaryType = "arraybuffer"
-        self._sockets.append(ws)
-        self._keys[id(ws)] = key
-        self._messages[id(ws)] = []
-        ws.addEventListener("message", lambda event: self._messages[id(ws)].append(event.data))
+        ws = self.adopt(WebSocket(self.address(verbs, origin=origin), protocols), journal, name)
         if "ready" in verbs:
             ws.addEventListener("open", lambda _: ws.send("ready"))
+        return ws
+
+    def address(self, *parts, origin=None):
+        """The URL at which the peer will do those verbs, a list for each connection, for the next socket."""
+        queries = ["&".join(["do=" + encode(verb) for verb in verbs]) for verbs in parts]
+        return f"{origin or self.origin}/{self._next_key()}?{'&then&'.join(queries)}"
+
+    def adopt(self, ws, journal=True, name=""):
+        """Take a socket that was opened with the last `address`; its events go to the journal, binary ones as bytes."""
+        ws.binaryType = "arraybuffer"
+        self._keys[id(ws)] = self._next_key()
+        self._sockets.append(ws)
+        self._messages[id(ws)] = []
+        ws.addEventListener("message", lambda event: self._messages[id(ws)].append(event.data))
         if journal:
             self.watch(ws, name)
         return ws
 
+    def _next_key(self):
+        return f"{self._key}-{len(self._sockets) + len(self._streams) + 1}"
+
+    def stream(self, *verbs, **options):
+        """Open a WebSocketStream to the peer, which will do `verbs`."""
+        import pyws
+
+        stream = pyws.WebSocketStream(self.address(verbs), **options)
+        self._keys[id(stream)] = self._next_key()
+        self._streams.append(stream)
+        return stream
+
     def watch(self, ws, name=""):
         """Write every event of `ws` to the journal, after `name` where sockets have to be told apart."""
         prefix = name and name + " "
-        for kind in ("open", "message", "error", "close"):
+        for kind in ("open", "message", "reconnecting", "error", "close"):
             ws.addEventListener(kind, lambda event: self.note(prefix + row(ws, event)))
 
     def note(self, text):
@@ -124,6 +144,12 @@ class Stage:
         for ws in sockets:
             await self._until(ws, "close", lambda ws=ws: ws.readyState == 3)
 
+    async def event(self, ws, kind):
+        """Wait for the next event of that kind, or the end."""
+        seen = []
+        ws.addEventListener(kind, lambda event: seen.append(event), once=True)
+        await self._until(ws, kind, lambda: seen)
+
     async def messages(self, ws, number):
         """Wait for the first `number` messages since the start, or the end; the data of those that came."""
         received = self._messages[id(ws)]
@@ -136,6 +162,11 @@ class Stage:
     async def heard(self, ws):
         """Rows of what the peer heard on this connection after the handshake, once that conversation is over."""
         return ["heard " + line for line in await self.ask("heard/" + self._keys[id(ws)])]
+
+    async def written(self, ws):
+        """How many bytes of this connection the network took from the peer."""
+        lines = await self.ask("written/" + self._keys[id(ws)])
+        return int(lines[0])
 
     async def request(self, ws):
         """The request line and headers of this connection."""
@@ -156,6 +187,8 @@ class Stage:
             if ws.readyState != 3:
                 self.note(f"left with readyState {ws.readyState}")
                 ws.close()
+        for stream in self._streams:
+            stream.close()
 
     async def _until(self, ws, kind, ready):
         """Wait for an event of `kind` after which `ready()` holds, or for `close`, or until patience ends."""
@@ -194,8 +227,10 @@ def row(ws, event):
     elif event.type == "message":
         data = event.data
         words.append(show(data) if isinstance(data, (str, bytes)) else f"{type(data).__name__} of {data.size}")
-    elif event.type == "close":
+    elif event.type in ("close", "reconnecting"):
         words += ["clean" if event.wasClean else "unclean", str(event.code), show(event.reason)]
+        if event.type == "reconnecting":
+            words.append(f"attempt {event.attempt} in {round(event.delay * 1000)} ms")
     return " ".join(words)
 
 

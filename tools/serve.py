@@ -26,13 +26,12 @@ if __name__ == "__main__":
     environment.enter("demo")
 
 from pyws.page import FileHandler, FileServer
-from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server as WebSocketServer
-from websockets.sync.server import ServerConnection
 from websockets.sync.server import serve as serve_websocket
 
 import bundle
 import lab
+import services
 
 HOST = "127.0.0.1"
 LARGEST_MESSAGE = 1 << 28  # bytes
@@ -112,19 +111,13 @@ def pages(port: int = 0, echo: str | None = None) -> Iterator[str]:
 
 @contextmanager
 def echo(port: int = 0) -> Iterator[str]:
-    """Send every message back from another thread; the address, as "ws://127.0.0.1:8765/". Port 0 is any free one."""
+    """Serve services.py from other threads; the address, as "ws://127.0.0.1:8765/". Port 0 is any free one."""
     with listening(port):
-        server = serve_websocket(send_back, HOST, port, max_size=LARGEST_MESSAGE)
+        server = serve_websocket(
+            services.serve, HOST, port, max_size=LARGEST_MESSAGE, select_subprotocol=services.choose
+        )
     with running(server, server.shutdown):
         yield f"ws://{HOST}:{server.socket.getsockname()[1]}/"
-
-
-def send_back(connection: ServerConnection) -> None:
-    try:
-        for message in connection:
-            connection.send(message)
-    except ConnectionClosed:
-        pass  # a page may leave at any moment
 
 
 @contextmanager

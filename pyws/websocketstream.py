@@ -1,0 +1,509 @@
+"""The WebSocketStream proposal: messages are awaited, and whoever is faster waits for the other.
+
+Its law: nothing is received that nobody has room for, and nothing is taken to be sent that the network has not.
+https://github.com/ricea/websocketstream-explainer, https://github.com/whatwg/websockets/pull/48
+"""
+
+from . import loop
+from .blob import buffer_bytes
+from .dom import DOMException, Interface, adopt, members, scalar
+from .websocket import StreamConnection, address_of, farewell, subprotocols
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable, Mapping
+    from typing import Any
+
+    from .dom import AbortSignal
+
+
+class WebSocketError(DOMException):
+    """The connection of a stream failed or was refused: `closeCode` and `reason` are the server's, if it said any.
+
+    `WebSocketError("no more", closeCode=4000, reason="…")`, given to `cancel` or `abort`, is what the server is told.
+    https://developer.mozilla.org/docs/Web/API/WebSocketError
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        init: "Mapping[str, object] | None" = None,
+        *,
+        closeCode: int | None = None,
+        reason: str = "",
+    ) -> None:
+        super().__init__(message, "WebSocketError")
+        given = members(init, {}, "closeCode", "reason")
+        self._close_code, self._reason = farewell(given.get("closeCode", closeCode), given.get("reason", reason))
+
+    @property
+    def closeCode(self) -> int | None:
+        """The code of the Close frame, None if there is none."""
+        return self._close_code
+
+    @property
+    def reason(self) -> str:
+        """The reason in the Close frame."""
+        return self._reason
+
+
+def _failure(message: str, code: int | None = None) -> WebSocketError:
+    error = WebSocketError(message)
+    error._close_code = code  # 1006 is none that a program may say
+    return error
+
+
+class Later:
+    """A value or an error that is there once, for any number of those who await it: `get()` is awaited."""
+
+    def __init__(self) -> None:
+        self.settled = False
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._waiting: list[Any] = []
+
+    def get(self) -> "Awaitable[Any]":
+        """Return something to await, once."""
+        future = loop.future()
+        loop.hush(future)
+        if self.settled:
+            self._tell(future)
+        else:
+            self._waiting.append(future)
+        return future  # type: ignore[no-any-return]
+
+    def settle(self, value: object, error: BaseException | None = None) -> None:
+        """Give the value, or raise the error: the first time counts."""
+        if self.settled:
+            return
+        self.settled = True
+        self._value, self._error = value, error
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                self._tell(future)
+
+    def _tell(self, future: "Any") -> None:
+        if self._error is None:
+            future.set_result(self._value)
+        else:
+            future.set_exception(self._error.with_traceback(None))
+
+
+class WebSocketOpenInfo:
+    """What `opened` gives: `readable`, `writable`, `extensions` and `protocol`."""
+
+    def __init__(self, readable: "ReadableStream", writable: "WritableStream", extensions: str, protocol: str) -> None:
+        self.readable = readable
+        self.writable = writable
+        self.extensions = extensions
+        self.protocol = protocol
+
+
+class WebSocketCloseInfo:
+    """What `closed` gives: `closeCode` and `reason` of the server's Close frame; 1005 if it had none."""
+
+    def __init__(self, closeCode: int, reason: str) -> None:
+        self.closeCode = closeCode
+        self.reason = reason
+
+    def __repr__(self) -> str:
+        return f"<WebSocketCloseInfo closeCode={self.closeCode} reason={self.reason!r}>"
+
+
+class ReadResult:
+    """What `read()` gives: `value`, a `str` or `bytes`; None and `done` after the last."""
+
+    def __init__(self, value: "str | bytes | None", done: bool) -> None:
+        self.value = value
+        self.done = done
+
+
+class ReadableStream:
+    """The messages of a stream, as far as the Streams standard is needed for them: readers, `cancel`, `async for`.
+
+    There are no `tee`, `pipeTo` and `pipeThrough`, and no readers of bytes.
+    https://streams.spec.whatwg.org/#rs-class
+    """
+
+    def __init__(self, stream: "WebSocketStream") -> None:
+        self._stream = stream
+        self._reader: Reader | None = None
+        self._over = Later()
+
+    @property
+    def locked(self) -> bool:
+        """Whether a reader has it."""
+        return self._reader is not None
+
+    def getReader(self) -> "Reader":
+        """Return a reader, which alone may read until its `releaseLock()`; `TypeError` if there is one."""
+        self._check_unlocked()
+        self._reader = Reader(self)
+        return self._reader
+
+    async def cancel(self, reason: "Any" = None) -> None:
+        """Begin the closing handshake, with code and reason of a `WebSocketError`; what was not read is lost."""
+        self._check_unlocked()
+        self._cancel(reason)
+
+    def __aiter__(self) -> "ReadableStream":
+        return self
+
+    async def __anext__(self) -> "str | bytes":
+        self._check_unlocked()
+        message: str | bytes = await self._take()
+        return message
+
+    def _check_unlocked(self) -> None:
+        if self._reader is not None:
+            raise TypeError("a reader has this stream: read from that, or call its releaseLock()")
+
+    async def _take(self) -> "Any":
+        messages = self._stream._messages
+        message = await messages.take()
+        if not messages.items:
+            self._stream._connection.pause(False)
+            self._settle()
+        return message
+
+    def _cancel(self, reason: "Any") -> None:
+        self._stream._messages.items.clear()
+        self._stream._messages.end()
+        self._settle()
+        self._stream._leave(reason)
+
+    def _settle(self) -> None:
+        # What is over is over when the last message is read.
+        messages = self._stream._messages
+        if messages.error is not None and not messages.items:
+            self._over.settle(None, self._stream._error)
+
+
+class Reader:
+    """Reads the messages of a stream. https://streams.spec.whatwg.org/#default-reader-class"""
+
+    def __init__(self, readable: ReadableStream) -> None:
+        self._readable: ReadableStream | None = readable
+        self._over = readable._over
+
+    @property
+    def closed(self) -> "Awaitable[None]":
+        """To be awaited: the end of the messages. Raises what `read` would."""
+        return self._over.get()
+
+    async def read(self) -> ReadResult:
+        """Wait for the next message. Raises `WebSocketError` if the connection failed, `TypeError` once released."""
+        try:
+            return ReadResult(await self._mine()._take(), False)
+        except StopAsyncIteration:
+            return ReadResult(None, True)
+
+    async def cancel(self, reason: "Any" = None) -> None:
+        """Do what `ReadableStream.cancel` does."""
+        self._mine()._cancel(reason)
+
+    def releaseLock(self) -> None:
+        """Let others read."""
+        if self._readable is not None:
+            self._readable._reader = None
+            self._readable = None
+
+    def _mine(self) -> ReadableStream:
+        if self._readable is None:
+            raise TypeError("this reader was released: get another one")
+        return self._readable
+
+
+class WritableStream:
+    """Takes messages to send, as far as the Streams standard is needed for that.
+
+    https://streams.spec.whatwg.org/#ws-class
+    """
+
+    def __init__(self, stream: "WebSocketStream") -> None:
+        self._stream = stream
+        self._writer: Writer | None = None
+        self._over = Later()
+        self._closing = False
+        self._line = loop.Line(self._is_ready)
+
+    @property
+    def locked(self) -> bool:
+        """Whether a writer has it."""
+        return self._writer is not None
+
+    def getWriter(self) -> "Writer":
+        """Return a writer, which alone may write until its `releaseLock()`; `TypeError` if there is one."""
+        self._check_unlocked()
+        self._writer = Writer(self)
+        return self._writer
+
+    async def close(self) -> None:
+        """Send what was written and an empty Close frame, and wait until the connection is closed."""
+        self._check_unlocked()
+        await self._close()
+
+    async def abort(self, reason: "Any" = None) -> None:
+        """Begin the closing handshake, with code and reason of a `WebSocketError`."""
+        self._check_unlocked()
+        self._stream._leave(reason)
+
+    def _check_unlocked(self) -> None:
+        if self._writer is not None:
+            raise TypeError("a writer has this stream: write to that, or call its releaseLock()")
+
+    def _is_ready(self) -> bool:
+        connection = self._stream._connection
+        return connection.state != 1 or not connection.full
+
+    async def _write(self, message: "str | bytes") -> None:
+        await self._line.turn()
+        try:
+            if self._closing or self._stream._connection.send(message) != 1:
+                raise self._stream._error or DOMException("The connection is closing.", "InvalidStateError")
+        finally:
+            self._line.next()
+
+    async def _close(self) -> None:
+        self._closing = True
+        self._stream.close()
+        await self._stream.closed
+
+    def _end(self) -> None:
+        if self._closing and self._stream._error is None:
+            self._over.settle(None)
+        else:
+            closed = DOMException("The connection is closed.", "InvalidStateError")
+            self._over.settle(None, self._stream._error or closed)
+        self._line.next()
+
+
+class Writer:
+    """Writes messages to a stream. https://streams.spec.whatwg.org/#default-writer-class"""
+
+    def __init__(self, writable: WritableStream) -> None:
+        self._writable: WritableStream | None = writable
+        self._over = writable._over
+
+    @property
+    def closed(self) -> "Awaitable[None]":
+        """To be awaited: the end of a `close()`. Raises "InvalidStateError" if it was closed otherwise."""
+        return self._over.get()
+
+    @property
+    def desiredSize(self) -> int | None:
+        """1 if the network takes more, 0 if it does not now, None if it never will."""
+        stream = self._mine()._stream
+        if stream._connection.state != 1:
+            return 0 if self._mine()._closing and stream._error is None else None
+        return 0 if stream._connection.full else 1
+
+    @property
+    def ready(self) -> "Awaitable[None]":
+        """To be awaited: that the network takes more."""
+        settled = Later()
+
+        async def wait(line: loop.Line) -> None:
+            await line.turn()
+            settled.settle(None)
+            line.next()
+
+        loop.start(wait(self._mine()._line))
+        return settled.get()
+
+    async def write(self, chunk: "Any") -> None:
+        """Send a message when the network takes it: text for `str`, binary for any buffer, else `TypeError`.
+
+        Raises `InvalidStateError` after the closing began, `WebSocketError` if the connection failed.
+        """
+        await self._mine()._write(_message(chunk))
+
+    async def close(self) -> None:
+        """Do what `WritableStream.close` does."""
+        await self._mine()._close()
+
+    async def abort(self, reason: "Any" = None) -> None:
+        """Do what `WritableStream.abort` does."""
+        self._mine()._stream._leave(reason)
+
+    def releaseLock(self) -> None:
+        """Let others write."""
+        if self._writable is not None:
+            self._writable._writer = None
+            self._writable = None
+
+    def _mine(self) -> WritableStream:
+        if self._writable is None:
+            raise TypeError("this writer was released: get another one")
+        return self._writable
+
+
+class WebSocketStream(metaclass=Interface):
+    """A connection to a WebSocket server whose messages are awaited:
+
+        async with WebSocketStream("wss://example.org/chat") as stream:
+            await stream.send("Hello 🌍")
+            async for message in stream:
+                print(message)  # str or bytes
+
+    It begins to connect at once. While nobody reads nothing more is received, so that the server's own sending waits;
+    `send` waits while the network takes no more. `async with` waits for `opened`, and closes at its end.
+
+    `url` and `protocols` are those of `WebSocket`, but one subprotocol stands in a list, too; aborting `signal` gives
+    up the opening handshake. Raises as `WebSocket` does. Options may be a dictionary, too.
+    https://developer.mozilla.org/docs/Web/API/WebSocketStream
+    """
+
+    def __init__(
+        self,
+        url: "Any",
+        options: "Mapping[str, object] | None" = None,
+        *,
+        protocols: "Iterable[str] | None" = None,
+        signal: "AbortSignal | None" = None,
+    ) -> None:
+        given = members(options, {}, "protocols", "signal")
+        protocols = given.get("protocols", protocols)
+        signal = given.get("signal", signal)
+        address = address_of(url)
+        if isinstance(protocols, str):
+            raise TypeError(f"protocols must be an iterable of str, such as [{protocols!r}]")
+        names = subprotocols(protocols)
+        if signal is not None:
+            signal = adopt(signal)
+        self._opening = Later()
+        self._ending = Later()
+        self._error: BaseException | None = None  # why it ended, if not by Close frames
+        self._messages = loop.Queue()
+        self._readable = ReadableStream(self)
+        self._writable = WritableStream(self)
+        self._connection = connection = StreamConnection(address, names, self)
+        connection.held = True
+        connection.drained = self._writable._line.next
+        self._url = connection.url
+        if signal is not None:
+            if signal.aborted:
+                self._abort(signal.reason)
+            else:
+                signal.follow(lambda: self._abort(signal.reason))
+
+    @property
+    def url(self) -> str:
+        """The URL that it connects to, serialized, with the scheme "ws" or "wss"."""
+        return self._url
+
+    @property
+    def opened(self) -> "Awaitable[WebSocketOpenInfo]":
+        """To be awaited: a `WebSocketOpenInfo`. Raises `WebSocketError`, or the reason of an aborted signal."""
+        return self._opening.get()
+
+    @property
+    def closed(self) -> "Awaitable[WebSocketCloseInfo]":
+        """To be awaited: a `WebSocketCloseInfo`. Raises `WebSocketError` if the connection failed.
+
+        The server's Close frame is seen only after the messages before it: who never reads never sees the end.
+        """
+        return self._ending.get()
+
+    def close(
+        self,
+        closeInfo: "Mapping[str, object] | None" = None,
+        *,
+        closeCode: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Begin the closing handshake; before `opened`, give up. What was received can be read still.
+
+        `closeCode` and `reason` (a dictionary may hold them) are those of `WebSocket.close`, with its errors.
+        https://developer.mozilla.org/docs/Web/API/WebSocketStream/close
+        """
+        given = members(closeInfo, {}, "closeCode", "reason")
+        code, words = farewell(given.get("closeCode", closeCode), given.get("reason", reason))
+        if self._connection.state < 2:
+            self._connection.pause(False)
+            self._connection.close(code, words)
+
+    # Python's way of saying it.
+
+    async def send(self, data: "Any") -> None:
+        """Send a message, when it is open and the network takes it: text for `str`, binary for any buffer.
+
+        Raises `TypeError` for other types, `InvalidStateError` after the closing began, `WebSocketError`.
+        """
+        message = _message(data)
+        if not self._opening.settled:
+            await self.opened
+        await self._writable._write(message)
+
+    def __aiter__(self) -> "WebSocketStream":
+        return self
+
+    async def __anext__(self) -> "str | bytes":
+        self._readable._check_unlocked()
+        message: str | bytes = await self._readable._take()
+        return message
+
+    async def __aenter__(self) -> "WebSocketStream":
+        try:
+            await self.opened
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self.close()
+        try:
+            await self.closed
+        except WebSocketError:
+            return  # reading or sending has raised it, or nobody did either
+
+    def __repr__(self) -> str:
+        return f"<WebSocketStream url={self._url!r}>"
+
+    def _leave(self, reason: "Any") -> None:
+        if isinstance(reason, WebSocketError):
+            self.close(closeCode=reason.closeCode, reason=reason.reason)
+        else:
+            self.close()
+
+    # Feedback from the protocol, across the seam (see websocket.py).
+
+    def _abort(self, reason: "Any") -> None:
+        if not self._opening.settled:
+            error = reason if isinstance(reason, BaseException) else DOMException(str(reason), "AbortError")
+            self._opening.settle(None, error)
+            self._ending.settle(None, error)
+            self._connection.close(None, "")
+
+    def _opened(self, protocol: str, extensions: str) -> None:
+        self._opening.settle(WebSocketOpenInfo(self._readable, self._writable, extensions, protocol))
+
+    def _received(self, data: "str | bytes", _: float) -> None:
+        self._messages.put(data)
+        if len(self._messages.items) > self._messages.waiting:
+            self._connection.pause(True)
+
+    def _closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
+        if clean and not failed:
+            self._messages.end()
+            self._ending.settle(WebSocketCloseInfo(code, reason))
+        else:
+            message = "The connection ended without a Close frame." if self._opening.settled else "No connection."
+            self._error = _failure(message, 1006)
+            self._opening.settle(None, _failure(message))
+            self._messages.items.clear()
+            self._messages.end(self._error)
+            self._ending.settle(None, self._error)
+        self._readable._settle()
+        self._writable._end()
+
+
+def _message(data: "Any") -> "str | bytes":
+    if isinstance(data, str):
+        return scalar(data)
+    try:
+        return buffer_bytes(data)
+    except TypeError:
+        raise TypeError(f"a message is str, bytes or any buffer, not {type(data).__name__}: convert it first") from None
