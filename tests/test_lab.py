@@ -170,22 +170,36 @@ def test_the_list_is_the_folder(lab):
     assert [head[:7] for head in lab.heads()] == RUNTIMES
 
 
+# What the network decides, and no runtime: a name that the server makes up for each, or which of two comes first.
+UNLIKE = {
+    "chat.py": r"event 1: message data='\d+' .*|call 2: WebSocket\('.*/chat/\d+'\)",
+    "upload.py": r"event message data='1048576' .*|",
+}
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_writes_one_journal(lab, example):
-    """No row differs, and the browser has nothing to complain of."""
+    """No row differs but by what the server or the network decides; the browser has nothing to complain of."""
     from selenium.webdriver.support.select import Select
 
     lab.driver.get_log("browser")
     Select(lab.find("#example")).select_by_value(example)
     text = ROOT.joinpath("web/examples", example).read_text("utf-8")
-    lab.until(lambda: lab.js("return document.querySelector('.cm-line').textContent") == text.partition("\n")[0])
+    lab.until(lambda: lab.find(".cm-line").get_attribute("textContent") == text.partition("\n")[0])
     server = lab.find("#server")
     server.clear()
     server.send_keys(lab.echo)
-    assert lab.run() == "agree", lab.rows(".unlike")
-    rows = lab.words()
-    assert lab.status() == f"✓ CPython, Pyodide, and Brython wrote the same journal: {len(rows)} rows."
-    assert [row for row in rows if row.startswith("event open")]
+    state = lab.run()
+    unlike = lab.rows(".unlike")
+    assert all(re.fullmatch(UNLIKE.get(example, "nothing"), cell) for row in unlike for cell in row), unlike
+    rows = lab.rows()
+    expected = f"✓ CPython, Pyodide, and Brython wrote the same journal: {len(rows)} rows."
+    if example == "upload.py" and unlike:
+        expected = "≠ The journals have the same rows, but not in the same order."
+    elif unlike:
+        expected = f"≠ The journals differ in {len(unlike)} of {len(rows)} rows."
+    assert (state, lab.status()) == ("differ" if unlike else "agree", expected)
+    assert any("open protocol=" in cell for row in rows for cell in row)
     complaints = [entry for entry in lab.driver.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")]
     assert complaints == []
 
@@ -376,14 +390,15 @@ def test_the_keyboard_is_enough(lab):
         assert lab.js(outlined).value_of_css_property("outline-style") == "solid"
     assert order[:3] == ["example", "server", "run"]
     assert "cm-content" in order[3]
-    before = lab.js("return document.querySelector('.cm-line').textContent")
+    before = lab.find(".cm-content").get_attribute("innerText")
     lab.press(Keys.TAB)
     assert "cm-content" in lab.focused()
-    assert lab.js("return document.querySelector('.cm-line').textContent") == "    " + before
+    assert lab.find(".cm-line").get_attribute("textContent") == "    " + before.partition("\n")[0]
     lab.press(Keys.CONTROL, "z")
     lab.press(Keys.CONTROL, Keys.ENTER)
     assert lab.until(lambda: (state := lab.state()) != "running" and state) == "agree"
     assert "cm-content" in lab.focused()
+    assert lab.find(".cm-content").get_attribute("innerText") == before
     lab.press(Keys.ESCAPE)
     lab.press(Keys.TAB)
     assert "cm-" not in lab.focused()

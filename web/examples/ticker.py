@@ -22,7 +22,9 @@ LOWEST, HIGHEST = 94, 106
 NUMBER = 24  # of prices, then it ends
 prices = []
 
-document = getattr(page, "document", None)  # a worker has none
+document = getattr(page, "document", None)
+if not hasattr(document, "createElement"):
+    document = None  # a worker has none, and in Brython one that can do nothing
 if document:
     drawing = document.createElement("div")
     document.body.appendChild(drawing)

@@ -143,6 +143,12 @@ export function verdict(table, running) {
   });
 }
 
+// Whether journals that differ have the same rows all the same, in another order.
+export function onlyMoved(journals) {
+  const [first, ...others] = journals.map((rows) => JSON.stringify(rows.map(key).sort()));
+  return others.every((other) => other === first);
+}
+
 export function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [attribute, value] of Object.entries(attributes)) element.setAttribute(attribute, value);

@@ -6,7 +6,7 @@ import { EditorState, Prec } from "@codemirror/state";
 import { EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 
-import { Journal, align, bytes, count, draw, make, milliseconds, peak, picture, verdict } from "./journal.js";
+import { Journal, align, bytes, count, draw, make, milliseconds, onlyMoved, peak, picture, verdict } from "./journal.js";
 
 const REDRAW = 50; // milliseconds from one look of the table to the next, or more if it takes long to draw
 const SETTLED = 300; // milliseconds without a row, after which a page's script counts as done
@@ -315,6 +315,8 @@ function announce({ rows, unlike }) {
   if (!there.length) [state, text] = ["failed", "No runtime can be had."];
   else if (running) [state, text] = ["running", `Running on ${list} …`];
   else if (stopped) [state, text] = ["stopped", `Stopped after ${count(rows, "row")}.`];
+  else if (ran && unlike && onlyMoved(there.map(({ journal }) => journal.rows)))
+    [state, text] = ["differ", "≠ The journals have the same rows, but not in the same order."];
   else if (ran && unlike) [state, text] = ["differ", `≠ The journals differ in ${unlike} of ${count(rows, "row")}.`];
   else if (ran && there.length === 1) [state, text] = ["done", `${list} alone: there is nothing to compare.`];
   else if (ran) [state, text] = ["agree", `✓ ${list} wrote the same journal: ${count(rows, "row")}.`];
