@@ -664,6 +664,7 @@ class Connection(asyncio.Protocol):
         self._drop_queue()
         self._closing = None
         self._write_core()
+        self.pause(False)  # no message comes any more, but the end of TCP
         self._set_timer(LINGER, self._end_tcp)
 
     def _fail(self, code: int, reason: str) -> None:

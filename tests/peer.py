@@ -301,6 +301,13 @@ class Conversation:
         for _ in range(number):
             await self.write(message)
 
+    async def do_bulk_text(self, argument):
+        """`bulk_text N SIZE`: N text messages of SIZE bytes; Brython needs seconds for a MiB that is binary."""
+        number, size = map(int, argument.split())
+        message = frame(CODES["text"], b"x" * size)
+        for _ in range(number):
+            await self.write(message)
+
     async def do_repeat(self, argument):
         """`repeat N VERB`."""
         number, _, verb = argument.partition(" ")
