@@ -9,6 +9,7 @@ from .websocket import CloseEvent, MessageEvent, UserAgent, WebSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .reconnecting import ReconnectingEvent, ReconnectingWebSocket
     from .websocketstream import WebSocketError, WebSocketStream
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "Event",
     "EventTarget",
     "MessageEvent",
+    "ReconnectingEvent",
+    "ReconnectingWebSocket",
     "UserAgent",
     "WebSocket",
     "WebSocketError",
@@ -29,9 +32,20 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    # What few programs need is loaded when one asks for it.
-    if name in ("WebSocketError", "WebSocketStream"):
-        from . import websocketstream as module
-    else:
+    # What few programs need is loaded when one asks for it. (`from . import` would ask here again in Brython.)
+    found: dict[str, object] = {}
+    if name in ("ReconnectingEvent", "ReconnectingWebSocket"):
+        from .reconnecting import ReconnectingEvent, ReconnectingWebSocket
+
+        found = {"ReconnectingEvent": ReconnectingEvent, "ReconnectingWebSocket": ReconnectingWebSocket}
+    elif name in ("WebSocketError", "WebSocketStream"):
+        from .websocketstream import WebSocketError, WebSocketStream
+
+        found = {"WebSocketError": WebSocketError, "WebSocketStream": WebSocketStream}
+    if name not in found:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(module, name)
+    return found[name]
+
+
+def __dir__() -> "list[str]":
+    return sorted({*globals(), *__all__})

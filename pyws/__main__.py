@@ -17,7 +17,13 @@ def main() -> int:
         "python -m pyws",
         usage="python -m pyws [-h] COMMAND ...",
         description="The W3C WebSocket interface in Python.",
-        epilog="python -m pyws COMMAND --help tells the rest.",
+        epilog="""examples:
+  python -m pyws run script.py             a script that opens WebSockets, until they are closed
+  python -m pyws connect wss://HOST/PATH   a prompt: what is typed is sent, what comes is shown
+  python -m pyws serve script.py           the same script in a page of this machine
+
+python -m pyws COMMAND --help tells the rest, and in Python help(pyws.WebSocket).""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
     for name, (_, purpose) in COMMANDS.items():

@@ -49,12 +49,18 @@ class Blob:
 
     @property
     def size(self) -> int:
-        """The number of bytes."""
+        """The number of bytes.
+
+        https://w3c.github.io/FileAPI/#dfn-size
+        """
         return len(self._data)
 
     @property
     def type(self) -> str:
-        """The MIME type, in lower case; "" if there is none."""
+        """The MIME type, in lower case; "" if there is none.
+
+        https://w3c.github.io/FileAPI/#dfn-type
+        """
         return self._type
 
     def slice(self, start: int | None = None, end: int | None = None, contentType: str | None = None) -> "Blob":

@@ -19,6 +19,7 @@ class DeflateFactory(ClientPerMessageDeflateFactory):
     def process_response_params(
         self, params: Sequence[ExtensionParameter], accepted_extensions: Sequence[Extension]
     ) -> PerMessageDeflate:
+        """Return the extension that the server's parameters ask for; else raise what fails the handshake."""
         # zlib cannot compress with a window of 8 bits, but nobody has to compress.
         smallest = ("client_max_window_bits", "8")
         replaced = [("client_max_window_bits", "9") if pair == smallest else pair for pair in params]

@@ -116,17 +116,26 @@ class DOMException(Exception, metaclass=Interface):
 
     @property
     def name(self) -> str:
-        """The error's name, such as "SyntaxError"."""
+        """The error's name, such as "SyntaxError".
+
+        https://webidl.spec.whatwg.org/#dom-domexception-name
+        """
         return self._name
 
     @property
     def message(self) -> str:
-        """What went wrong, for a person."""
+        """What went wrong, for a person.
+
+        https://webidl.spec.whatwg.org/#dom-domexception-message
+        """
         return self._message
 
     @property
     def code(self) -> int:
-        """The legacy code of the name, 0 if it has none."""
+        """The legacy code of the name, 0 if it has none.
+
+        https://webidl.spec.whatwg.org/#dom-domexception-code
+        """
         return _CODES.get(self._name, 0)
 
     def __str__(self) -> str:
@@ -193,62 +202,98 @@ class Event(metaclass=Interface):
 
     @property
     def type(self) -> str:
-        """What happened, such as "message"."""
+        """What happened, such as "message".
+
+        https://dom.spec.whatwg.org/#dom-event-type
+        """
         return self._type
 
     @property
     def target(self) -> "EventTarget | None":
-        """The object that the event is, or was last, dispatched to."""
+        """The object that the event is, or was last, dispatched to.
+
+        https://dom.spec.whatwg.org/#dom-event-target
+        """
         return self._target
 
     @property
     def srcElement(self) -> "EventTarget | None":
-        """The old name of `target`."""
+        """The old name of `target`.
+
+        https://dom.spec.whatwg.org/#dom-event-srcelement
+        """
         return self._target
 
     @property
     def currentTarget(self) -> "EventTarget | None":
-        """The object whose listeners run now; None when none does."""
+        """The object whose listeners run now; None when none does.
+
+        https://dom.spec.whatwg.org/#dom-event-currenttarget
+        """
         return self._current_target
 
     @property
     def eventPhase(self) -> int:
-        """AT_TARGET (2) while listeners run, else NONE (0)."""
+        """AT_TARGET (2) while listeners run, else NONE (0).
+
+        https://dom.spec.whatwg.org/#dom-event-eventphase
+        """
         return 2 if self._current_target is not None else 0
 
     @property
     def bubbles(self) -> bool:
-        """Whether it was made with `bubbles`."""
+        """Whether it was made with `bubbles`.
+
+        https://dom.spec.whatwg.org/#dom-event-bubbles
+        """
         return self._bubbles
 
     @property
     def cancelable(self) -> bool:
-        """Whether `preventDefault()` has an effect."""
+        """Whether `preventDefault()` has an effect.
+
+        https://dom.spec.whatwg.org/#dom-event-cancelable
+        """
         return self._cancelable
 
     @property
     def composed(self) -> bool:
-        """Whether it was made with `composed`."""
+        """Whether it was made with `composed`.
+
+        https://dom.spec.whatwg.org/#dom-event-composed
+        """
         return self._composed
 
     @property
     def defaultPrevented(self) -> bool:
-        """Whether `preventDefault()` was called to effect."""
+        """Whether `preventDefault()` was called to effect.
+
+        https://dom.spec.whatwg.org/#dom-event-defaultprevented
+        """
         return self._canceled
 
     @property
     def isTrusted(self) -> bool:
-        """True for what the network did, False for what a program dispatched."""
+        """True for what the network did, False for what a program dispatched.
+
+        https://dom.spec.whatwg.org/#dom-event-istrusted
+        """
         return self._trusted
 
     @property
     def timeStamp(self) -> float:
-        """When it was made: milliseconds of a monotonic clock."""
+        """When it was made: milliseconds of a monotonic clock.
+
+        https://dom.spec.whatwg.org/#dom-event-timestamp
+        """
         return loop.milliseconds(self._time_stamp)
 
     @property
     def cancelBubble(self) -> bool:
-        """The old way to say `stopPropagation()`: True can be set, and never taken back."""
+        """The old way to say `stopPropagation()`: True can be set, and never taken back.
+
+        https://dom.spec.whatwg.org/#dom-event-cancelbubble
+        """
         return self._stopped
 
     @cancelBubble.setter
@@ -258,7 +303,10 @@ class Event(metaclass=Interface):
 
     @property
     def returnValue(self) -> bool:
-        """The old way to say `preventDefault()`: set it False."""
+        """The old way to say `preventDefault()`: set it False.
+
+        https://dom.spec.whatwg.org/#dom-event-returnvalue
+        """
         return not self._canceled
 
     @returnValue.setter
@@ -370,7 +418,11 @@ class Listener:
 
 
 class EventTarget(metaclass=Interface):
-    """An object that listeners can be added to, and events dispatched to.
+    """An object that listeners can be added to, and events dispatched to: a `WebSocket`, or a class of your own.
+
+        class Clock(EventTarget):
+            def tick(self):
+                self.dispatchEvent(Event("tick"))
 
     https://dom.spec.whatwg.org/#interface-eventtarget
     """
@@ -655,9 +707,10 @@ def _check_callback(callback: object) -> None:
         raise TypeError(f"callback must be callable or have a method handleEvent, not {callback.__class__.__name__}")
 
 
-def event_handler(type: str) -> "Any":
+def event_handler(type: str, standard: str = "") -> "Any":
     """Make the event handler attribute `on<type>`: it keeps its place among the listeners until it is None.
 
+    `standard` is the anchor URL of the attribute, for `help`.
     https://html.spec.whatwg.org/multipage/webappapis.html#event-handler-attributes
     """
 
@@ -683,7 +736,7 @@ def event_handler(type: str) -> "Any":
         else:
             listener.callback = value
 
-    return property(get, set, None, f'Called with each "{type}" event; None by default.')
+    return property(get, set, None, f'Called with each "{type}" event; None by default.\n\n{standard}')
 
 
 class AbortSignal(EventTarget):
@@ -692,7 +745,7 @@ class AbortSignal(EventTarget):
     https://dom.spec.whatwg.org/#interface-AbortSignal
     """
 
-    onabort = event_handler("abort")
+    onabort = event_handler("abort", "https://dom.spec.whatwg.org/#abortsignal-onabort")
 
     def __init__(self) -> None:
         if type(self) is AbortSignal:
@@ -708,12 +761,18 @@ class AbortSignal(EventTarget):
 
     @property
     def aborted(self) -> bool:
-        """Whether it was aborted."""
+        """Whether it was aborted.
+
+        https://dom.spec.whatwg.org/#dom-abortsignal-aborted
+        """
         return self._aborted
 
     @property
     def reason(self) -> "Any":
-        """Why: None until it is aborted, then by default a `DOMException` called "AbortError"."""
+        """Why: None until it is aborted, then by default a `DOMException` called "AbortError".
+
+        https://dom.spec.whatwg.org/#dom-abortsignal-reason
+        """
         return self._reason
 
     def throwIfAborted(self) -> None:
@@ -825,6 +884,10 @@ def adopt(signal: "Any") -> AbortSignal:
 class AbortController(metaclass=Interface):
     """Aborts what listens to its `signal`.
 
+        controller = AbortController()
+        ws.addEventListener("message", show, signal=controller.signal)
+        controller.abort()  # `show` is called no more
+
     https://dom.spec.whatwg.org/#interface-abortcontroller
     """
 
@@ -833,7 +896,10 @@ class AbortController(metaclass=Interface):
 
     @property
     def signal(self) -> AbortSignal:
-        """The signal to hand on: always the same."""
+        """The signal to hand on: always the same.
+
+        https://dom.spec.whatwg.org/#dom-abortcontroller-signal
+        """
         return self._signal
 
     def abort(self, reason: "Any" = None) -> None:

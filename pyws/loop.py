@@ -19,15 +19,25 @@ if sys.platform == "emscripten":
     import asyncio
     from weakref import ref
 
-    from js import performance, setTimeout
+    from js import Math, clearTimeout, performance, setTimeout
     from pyodide.ffi import create_once_callable
 
     now: "Callable[[], float]" = performance.now
+    random: "Callable[[], float]" = Math.random
     milliseconds = float
 
-    def later(seconds: float, callback: "Callable[[], object]") -> None:
-        """Run `callback` once, in a task of its own, after `seconds`."""
-        setTimeout(create_once_callable(callback), min(seconds * 1000, _LONGEST))
+    def later(seconds: float, callback: "Callable[[], object]") -> "Callable[[], object]":
+        """Run `callback` once, in a task of its own, after `seconds`; what is returned cancels that."""
+        js_callback = create_once_callable(callback)
+        number = setTimeout(js_callback, min(seconds * 1000, _LONGEST))
+
+        def cancel() -> None:
+            clearTimeout(number)
+            js_callback.destroy()
+
+        return cancel
+
+    wait = later
 
     js_once = create_once_callable
 
@@ -67,11 +77,15 @@ elif sys.platform == "brython":
     from browser import self as js_global  # what a page calls window; a worker has one too
 
     now = js_global.performance.now
+    random: "Callable[[], float]" = js_global.Math.random
     milliseconds = float
 
-    def later(seconds: float, callback: "Callable[[], object]") -> None:
-        """Run `callback` once, in a task of its own, after `seconds`."""
-        js_global.setTimeout(callback, min(seconds * 1000, _LONGEST))
+    def later(seconds: float, callback: "Callable[[], object]") -> "Callable[[], object]":
+        """Run `callback` once, in a task of its own, after `seconds`; what is returned cancels that."""
+        number = js_global.setTimeout(callback, min(seconds * 1000, _LONGEST))
+        return lambda: js_global.clearTimeout(number)
+
+    wait = later
 
     def js_once(callback: "Callable[..., object]") -> "Any":
         """Make `callback` a function that JavaScript may call once."""
@@ -96,12 +110,19 @@ elif sys.platform == "brython":
         js_registry.register(thing, callback)
         return None
 
+    # Where the function that called an `async def` ends, Brython warns that nobody awaited it, unless it has begun.
+    js_begun = js_global.Function.new("job", "job.$sent = true")
+
     def awaitable(value: object) -> bool:
-        """Tell whether `value` is what an `async def` listener returned."""
-        return type(value).__name__ == "coroutine"
+        """Tell whether `value` is what an `async def` listener returned, which will then be started."""
+        found = type(value).__name__ == "coroutine"
+        if found:
+            js_begun(value)
+        return found
 
     def schedule(job: "Awaitable[object]") -> object:
         """Start `job` as a task of the runtime: not now, as `aio.run` would, but when what runs now has ended."""
+        js_begun(job)
         js_global.queueMicrotask(lambda: aio.run(job))
         return job
 
@@ -121,6 +142,8 @@ elif sys.platform == "brython":
 else:
     import asyncio
     import time
+    from random import random as random
+    from threading import get_ident
     from weakref import ref
 
     now = time.perf_counter
@@ -130,9 +153,48 @@ else:
         """Turn what `now` returned into milliseconds since import: few events are ever asked for it."""
         return (moment - _ORIGIN) * 1000
 
-    def later(seconds: float, callback: "Callable[[], object]") -> None:
-        """Run `callback` once, in a task of its own, after `seconds`."""
-        asyncio.get_running_loop().call_later(seconds, callback)
+    def later(seconds: float, callback: "Callable[[], object]") -> "Callable[[], object]":
+        """Run `callback` once, in a task of its own, after `seconds`; what is returned cancels that."""
+        return asyncio.get_running_loop().call_later(seconds, callback).cancel
+
+    def wait(seconds: float, callback: "Callable[[], object]") -> "Callable[[], object]":
+        """As `later`, with a task of asyncio's until then: a program that ends with its tasks goes on."""
+
+        async def sleep() -> None:
+            await asyncio.sleep(seconds)
+            callback()
+
+        return asyncio.get_running_loop().create_task(sleep()).cancel
+
+    class Home:
+        """The event loop that runs, and its thread: there what was made belongs."""
+
+        __slots__ = ("_thread", "loop")
+
+        def __init__(self) -> None:
+            try:
+                self.loop = asyncio.get_running_loop()
+            except RuntimeError:
+                raise RuntimeError(
+                    "WebSocket needs a running event loop: open it inside `async def main()` and run that with "
+                    "`asyncio.run(main())`, or run the whole script with `python -m pyws run script.py`"
+                ) from None
+            self._thread = get_ident()
+
+        def check(self) -> None:
+            """Raise in another thread, where what is sent may be lost, or wait for ever."""
+            if get_ident() == self._thread:
+                return
+            try:
+                running = asyncio.get_running_loop()
+            except RuntimeError:
+                running = None
+            if running is not self.loop:
+                raise RuntimeError(
+                    "a WebSocket belongs to the thread of its event loop: in another one call "
+                    "`loop.call_soon_threadsafe(ws.send, data)`, or `(ws.close)`"
+                )
+            self._thread = get_ident()  # the loop had stopped, and goes on in this thread
 
     def js_once(callback: "Callable[..., object]") -> "Any":
         """Make `callback` a function that JavaScript may call once: here there is none."""
@@ -169,6 +231,17 @@ else:
     def system() -> "Any":
         """Return the module `sys`."""
         return sys
+
+
+if sys.platform == "emscripten" or sys.platform == "brython":
+
+    class Home:
+        """The event loop that runs, and its thread: here there are no others."""
+
+        loop: "Any"
+
+        def check(self) -> None:
+            """Do nothing."""
 
 
 class Line:
@@ -251,8 +324,8 @@ class Queue:
 _running: "set[object]" = set()
 
 
-def start(job: "Awaitable[Any]") -> None:
-    """Start what an `async def` listener returned; its exceptions are reported like any listener's."""
+def start(job: "Awaitable[Any]") -> object:
+    """Start what an `async def` listener returned, as a task; its exceptions are reported like any listener's."""
 
     async def attempt() -> None:
         try:
@@ -266,9 +339,18 @@ def start(job: "Awaitable[Any]") -> None:
         finally:
             _running.discard(task)
 
+    def forget() -> None:
+        # A task that is canceled before it began never comes to its `finally`.
+        _running.discard(task)
+        if type(job).__name__ == "coroutine":
+            job.close()  # type: ignore[attr-defined]
+
     # The runtime refers to a task only weakly: this set keeps it alive until it ends.
     task = schedule(attempt())
     _running.add(task)
+    if hasattr(task, "add_done_callback"):
+        task.add_done_callback(lambda _: forget())
+    return task
 
 
 def report(error: BaseException) -> None:

@@ -271,7 +271,7 @@ class StreamConnection(Connection):
         full = self.state == 1 and self.buffered >= HIGH_WATER
         if full and not self._glancing:
             self._glancing = True
-            later(GLANCE, lambda: self._glance())
+            later(GLANCE, lambda: self._glance())  # a bound method is not callable in Brython's JavaScript
         return full
 
     def _glance(self) -> None:

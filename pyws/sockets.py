@@ -16,7 +16,6 @@ import socket
 import sys
 import weakref
 from collections.abc import Callable, Sequence
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import unquote_to_bytes
 
@@ -31,7 +30,7 @@ from websockets.uri import WebSocketURI
 
 from .deflate import DeflateFactory
 from .dom import DOMException, scalar
-from .loop import now
+from .loop import Home, now
 from .url import BAD_PORTS, parse
 from .useragent import UserAgent
 
@@ -108,21 +107,15 @@ class Connection(asyncio.Protocol):
     # A third of the memory that a dict of them takes.
     __slots__ = (
         "_aborted", "_address", "_agent", "_answer", "_chunks", "_closing", "_core", "_deaf", "_dropped", "_failure",
-        "_flushing", "_full", "_given_up", "_head", "_heard", "_held", "_in_transport", "_life", "_loop", "_loss",
-        "_lost", "_max_size", "_missing", "_needed", "_paused", "_pieces", "_protocols", "_queue", "_queued",
-        "_reset", "_size", "_started", "_task", "_thread", "_timer", "_transport", "_user", "_written", "drained",
+        "_flushing", "_full", "_given_up", "_head", "_heard", "_held", "_home", "_in_transport", "_life", "_loop",
+        "_loss", "_lost", "_max_size", "_missing", "_needed", "_paused", "_pieces", "_protocols", "_queue",
+        "_queued", "_reset", "_size", "_started", "_task", "_timer", "_transport", "_user", "_written", "drained",
         "state", "url", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, url: str, protocols: list[str], user: User) -> None:
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise RuntimeError(
-                "WebSocket needs a running event loop: open it inside `async def main()` and run that with "
-                "`asyncio.run(main())`, or run the whole script with `python -m pyws run script.py`"
-            ) from None
-        self._thread = get_ident()
+        self._home = Home()
+        self._loop: asyncio.AbstractEventLoop = self._home.loop
         self._agent = agent = UserAgent.current()
         self._address = parse(url, agent.base)
         if agent.forbids(self._address):
@@ -196,7 +189,7 @@ class Connection(asyncio.Protocol):
 
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake, after what was sent; while connecting, give up."""
-        self._check_thread()
+        self._home.check()
         if self.state == CONNECTING:
             self._given_up = True
             if self._started:
@@ -206,19 +199,6 @@ class Connection(asyncio.Protocol):
             self._flush_soon()
             self.pause(False)  # the server's answer is still to be read
         self.state = CLOSING
-
-    def _check_thread(self) -> None:
-        """Raise in another thread than the loop's, where what is sent may be lost, or wait for ever."""
-        if get_ident() == self._thread:
-            return
-        with contextlib.suppress(RuntimeError):
-            if asyncio.get_running_loop() is self._loop:  # it had stopped, and goes on in this thread
-                self._thread = get_ident()
-                return
-        raise RuntimeError(
-            "a WebSocket belongs to the thread of its event loop: in another one call "
-            "`loop.call_soon_threadsafe(ws.send, data)`, or `(ws.close)`"
-        )
 
     @property
     def held(self) -> bool:
@@ -708,7 +688,7 @@ class Connection(asyncio.Protocol):
     def _flush_soon(self) -> None:
         if not self._flushing:
             # Asked of the first message of a batch only: of each, it would cost a tenth of `send`.
-            self._check_thread()
+            self._home.check()
             self._flushing = True
             self._loop.call_soon(self._flush)
 

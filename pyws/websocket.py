@@ -89,6 +89,7 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi
 class MessageEvent(Event):
     """A message came: `data` is `str`, `bytes` or `Blob`.
 
+    A program may make one: `MessageEvent("message", data="Hello")`, or with a dictionary, as in JavaScript.
     https://html.spec.whatwg.org/multipage/comms.html#messageevent
     """
 
@@ -119,27 +120,42 @@ class MessageEvent(Event):
 
     @property
     def data(self) -> "Any":
-        """The message: `str` for text; `bytes` or `Blob` for binary, as `binaryType` says."""
+        """The message: `str` for text; `bytes` or `Blob` for binary, as `binaryType` says.
+
+        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-data
+        """
         return self._data
 
     @property
     def origin(self) -> str:
-        """Where it came from, such as "wss://example.org"."""
+        """Where it came from, such as "wss://example.org".
+
+        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-origin
+        """
         return self._origin
 
     @property
     def lastEventId(self) -> str:
-        """Empty: WebSocket messages have none."""
+        """Empty: WebSocket messages have none.
+
+        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-lasteventid
+        """
         return self._last_event_id
 
     @property
     def source(self) -> object:
-        """None for WebSocket messages."""
+        """None for WebSocket messages.
+
+        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-source
+        """
         return self._source
 
     @property
     def ports(self) -> "tuple[object, ...]":
-        """Empty for WebSocket messages."""
+        """Empty for WebSocket messages.
+
+        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-ports
+        """
         return self._ports
 
     def initMessageEvent(
@@ -164,13 +180,14 @@ class MessageEvent(Event):
 
 
 class CloseEvent(Event):
-    """The connection is closed.
+    """The connection is closed: `wasClean`, `code` and `reason` tell how.
 
+    A program may make one: `CloseEvent("close", code=1000)`, or with a dictionary, as in JavaScript.
     https://websockets.spec.whatwg.org/#the-closeevent-interface
     """
 
     _MEMBERS = (*Event._MEMBERS, "wasClean", "code", "reason")
-    _SHOWN = ("wasClean", "code", "reason")
+    _SHOWN: "tuple[str, ...]" = ("wasClean", "code", "reason")
 
     _was_clean = False
     _code = 0
@@ -184,29 +201,52 @@ class CloseEvent(Event):
 
     @property
     def wasClean(self) -> bool:
-        """Whether both sides sent a Close frame before the connection ended."""
+        """Whether both sides sent a Close frame before the connection ended.
+
+        https://websockets.spec.whatwg.org/#dom-closeevent-wasclean
+        """
         return self._was_clean
 
     @property
     def code(self) -> int:
-        """The code in the server's Close frame; 1005 if it had none, 1006 if no such frame came."""
+        """The code in the server's Close frame; 1005 if it had none, 1006 if no such frame came.
+
+        https://websockets.spec.whatwg.org/#dom-closeevent-code
+        """
         return self._code
 
     @property
     def reason(self) -> str:
-        """The reason in the server's Close frame."""
+        """The reason in the server's Close frame.
+
+        https://websockets.spec.whatwg.org/#dom-closeevent-reason
+        """
         return self._reason
 
 
 class WebSocket(EventTarget):
-    """A connection to a WebSocket server: `WebSocket("wss://example.org/chat", ["v2.chat", "chat"])`.
+    """A connection to a WebSocket server, as the W3C and MDN document it.
 
-    It begins to connect at once and returns; `open`, `message`, `error` and `close` events tell the rest, never from
-    inside a call. On CPython it needs a running event loop.
+        ws = WebSocket("wss://example.org/echo")
+        ws.onopen = lambda event: ws.send("Hello")
+        ws.onmessage = lambda event: ws.close(1000, event.data)
+        ws.onclose = lambda event: print(event.code, event.reason)
+
+    It begins to connect at once and returns; the rest is told by events, never from inside a call:
+
+    open      connected: now `send()` may be called.
+    message   a message came: `event.data` is `str`, or for binary what `binaryType` says.
+    error     the connection failed; why is told to no program. `close` follows at once.
+    close     the end, exactly once and last: `event.code`, `event.reason`, `event.wasClean`.
+
+    Listen by `ws.onopen = ...` and its like, or by `ws.addEventListener("open", ...)`. A listener is a function of one
+    argument, the event; it may be `async def`. Its exceptions go to `sys.excepthook`.
 
     `url` is a `str` (or has a `str` attribute `href`), relative to the page where there is one. `protocols` is a
     subprotocol or an iterable of them; the server must choose one. Raises `DOMException` "SyntaxError" for a URL
-    or a subprotocol that cannot be, `TypeError` for other types, `RuntimeError` without a running loop.
+    or a subprotocol that cannot be, "SecurityError" for an insecure one where only secure ones may be, `TypeError` for
+    other types. On CPython it needs a running event loop, else `RuntimeError`: see `asyncio.run`, `python -m pyws run`.
+    There, headers, cookies, certificates and proxies are settings of the `UserAgent`; in a page the browser decides.
     https://websockets.spec.whatwg.org/#dom-websocket-websocket
     """
 
@@ -215,10 +255,18 @@ class WebSocket(EventTarget):
     CLOSING = 2
     CLOSED = 3
 
-    onopen: "Callable[[Event], object] | None" = event_handler("open")
-    onmessage: "Callable[[MessageEvent], object] | None" = event_handler("message")
-    onerror: "Callable[[Event], object] | None" = event_handler("error")
-    onclose: "Callable[[CloseEvent], object] | None" = event_handler("close")
+    onopen: "Callable[[Event], object] | None" = event_handler(
+        "open", "https://websockets.spec.whatwg.org/#handler-websocket-onopen"
+    )
+    onmessage: "Callable[[MessageEvent], object] | None" = event_handler(
+        "message", "https://websockets.spec.whatwg.org/#handler-websocket-onmessage"
+    )
+    onerror: "Callable[[Event], object] | None" = event_handler(
+        "error", "https://websockets.spec.whatwg.org/#handler-websocket-onerror"
+    )
+    onclose: "Callable[[CloseEvent], object] | None" = event_handler(
+        "close", "https://websockets.spec.whatwg.org/#handler-websocket-onclose"
+    )
 
     if TYPE_CHECKING:
 
@@ -282,7 +330,7 @@ class WebSocket(EventTarget):
         self._unsent = 0
         self._connection = Connection(address, names, self)
         self._url = self._connection.url
-        self._origin = _origin(self._url)
+        self._origin = origin_of(self._url)
 
     @property
     def url(self) -> str:
@@ -431,6 +479,7 @@ class WebSocket(EventTarget):
 
 
 def address_of(url: "Any") -> str:
+    """Return a constructor's `url`, a `str` or an object with a `str` attribute `href`, as a scalar value string."""
     if not isinstance(url, str):
         href = getattr(url, "href", None)
         if not isinstance(href, str):
@@ -439,19 +488,24 @@ def address_of(url: "Any") -> str:
     return scalar(url)
 
 
-def subprotocols(protocols: "Any") -> "list[str]":
-    """Return a constructor's argument as a list; `TypeError` or "SyntaxError" for what can name no subprotocol."""
+def names_of(protocols: "Any") -> "list[str]":
+    """Return a constructor's argument as a list of `str`."""
     if protocols is None:
         return []
     if isinstance(protocols, str):
-        protocols = [protocols]
+        return [scalar(protocols)]
     if isinstance(protocols, (bytes, bytearray, memoryview)) or not hasattr(protocols, "__iter__"):
         raise TypeError(f"protocols must be str or an iterable of str, not {type(protocols).__name__}")
     names = list(protocols)
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"protocols must be str, not {type(name).__name__}")
-    names = [scalar(name) for name in names]
+    return [scalar(name) for name in names]
+
+
+def subprotocols(protocols: "Any") -> "list[str]":
+    """Return a constructor's argument as a list; "SyntaxError" for what can name no subprotocol."""
+    names = names_of(protocols)
     for name in names:
         if not name or not _TOKEN.issuperset(name):
             raise DOMException(f"{name!r} is not a subprotocol: it must be a token of HTTP", "SyntaxError")
@@ -480,6 +534,7 @@ def farewell(code: "Any", reason: "Any") -> "tuple[int | None, str]":
 
 
 def integer(value: "Any", name: str) -> int:
+    """Return `value` as an `int`; `TypeError` for what is no whole number."""
     # Deviation: CLS-03, everywhere
     if not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be int, not {type(value).__name__}")
@@ -487,7 +542,8 @@ def integer(value: "Any", name: str) -> int:
     return number
 
 
-def _origin(url: str) -> str:
+def origin_of(url: str) -> str:
+    """Return the origin of a URL that is serialized, such as "wss://example.org"."""
     # https://url.spec.whatwg.org/#concept-url-origin, of a URL that is serialized: it has a path, perhaps credentials
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"

@@ -38,12 +38,18 @@ class WebSocketError(DOMException):
 
     @property
     def closeCode(self) -> int | None:
-        """The code of the Close frame, None if there is none."""
+        """The code of the Close frame, None if there is none.
+
+        https://developer.mozilla.org/docs/Web/API/WebSocketError/closeCode
+        """
         return self._close_code
 
     @property
     def reason(self) -> str:
-        """The reason in the Close frame."""
+        """The reason in the Close frame.
+
+        https://developer.mozilla.org/docs/Web/API/WebSocketError/reason
+        """
         return self._reason
 
 
@@ -440,12 +446,18 @@ class WebSocketStream(metaclass=Interface):
 
     @property
     def url(self) -> str:
-        """The URL that it connects to, serialized, with the scheme "ws" or "wss"."""
+        """The URL that it connects to, serialized, with the scheme "ws" or "wss".
+
+        https://developer.mozilla.org/docs/Web/API/WebSocketStream/url
+        """
         return self._url
 
     @property
     def opened(self) -> "Awaitable[WebSocketOpenInfo]":
-        """To be awaited: a `WebSocketOpenInfo`. Raises `WebSocketError`, or the reason of an aborted signal."""
+        """To be awaited: a `WebSocketOpenInfo`. Raises `WebSocketError`, or the reason of an aborted signal.
+
+        https://developer.mozilla.org/docs/Web/API/WebSocketStream/opened
+        """
         return self._opening.get()
 
     @property
@@ -453,6 +465,7 @@ class WebSocketStream(metaclass=Interface):
         """To be awaited: a `WebSocketCloseInfo`. Raises `WebSocketError` if the connection failed.
 
         The server's Close frame is seen only after the messages before it: who never reads never sees the end.
+        https://developer.mozilla.org/docs/Web/API/WebSocketStream/closed
         """
         return self._ending.get()
 

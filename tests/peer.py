@@ -1,7 +1,8 @@
 """A WebSocket server that does what the client's URL says, byte by byte, and remembers what it heard.
 
 `ws://host:port/KEY?do=accept&do=text%20hello&do=close%201000%20bye`: each `do` is one verb (a method `do_…` of
-`Conversation`), executed in order; then the peer ends politely. What it heard is kept under KEY, one short string
+`Conversation`), executed in order; then the peer ends politely. What follows `&then` is for the next connection to
+the same URL, and so on; the last part serves all that come after it. What it heard is kept under KEY, one short string
 per message or control frame. No WebSocket library: a peer that cannot misbehave cannot test a client.
 
 Other paths answer questions, one text message per line, so that a scenario needs nothing but a WebSocket:
@@ -64,9 +65,10 @@ def describe(first, payload):
 
 
 class Record:
-    """What one conversation heard."""
+    """What one conversation heard, or several to the same URL."""
 
     def __init__(self):
+        self.begun = self.running = 0
         self.request = []
         self.tls = None  # the server name and the application protocol that the client asked for
         self.frames = []
@@ -300,7 +302,7 @@ class Conversation:
             await self.write(message)
 
     async def do_bulk_text(self, argument):
-        """`bulk_text N SIZE`: N text messages of SIZE characters."""
+        """`bulk_text N SIZE`: N text messages of SIZE bytes; Brython needs seconds for a MiB that is binary."""
         number, size = map(int, argument.split())
         message = frame(CODES["text"], b"x" * size)
         for _ in range(number):
@@ -459,10 +461,17 @@ class Peer:
             record.request = conversation.record.request
             record.tls = tls and (tls.asked_for, tls.selected_alpn_protocol())
             conversation.record = record
+            parts = query.split("&then")
+            part = parts[min(record.begun, len(parts) - 1)]
+            record.begun += 1
+            record.running += 1
+            record.over.clear()
             try:
-                await conversation.perform([unquote(item[3:]) for item in query.split("&") if item.startswith("do=")])
+                await conversation.perform([unquote(item[3:]) for item in part.split("&") if item.startswith("do=")])
             finally:
-                record.over.set()
+                record.running -= 1
+                if not record.running:
+                    record.over.set()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # gone before it said what it wanted
         except asyncio.CancelledError:

@@ -231,7 +231,7 @@ async def messages_survive_while_memory_grows(stage):
     return ["the end"]
 
 
-@scenario()
+@scenario("FFI-01")
 async def what_crosses_to_javascript(stage):
     """In Pyodide a message goes down in one call and comes up without another; a large one takes one copy besides."""
     large = 100_000 if sys.platform == "brython" else (1 << 20) + 1

@@ -86,7 +86,7 @@ async def the_members_are_the_standards(stage):
     stage.note(f"{[name for name in managers if hasattr(WebSocket, name)]}")
     return [
         "EventTarget True",
-        "addEventListener dispatchEvent removeEventListener",
+        "addEventListener dispatchEvent removeEventListener when",
         "CLOSED CLOSING CONNECTING OPEN binaryType bufferedAmount close extensions onclose onerror onmessage onopen"
         " protocol readyState send url",
         "[]",

@@ -86,38 +86,43 @@ class Stage:
 
     def connect(self, *verbs, origin=None, protocols=None, journal=True, name=""):
         """Open a socket to the peer, which will do `verbs`; its events go to the journal, binary ones as bytes."""
-        key, url = self.prepare(verbs, origin)
-        ws = WebSocket(url, protocols)
-        ws.binaryType = "arraybuffer"
-        self._sockets.append(ws)
-        self._keys[id(ws)] = key
-        self._messages[id(ws)] = []
-        ws.addEventListener("message", lambda event: self._messages[id(ws)].append(event.data))
+        ws = self.adopt(WebSocket(self.address(verbs, origin=origin), protocols), journal, name)
         if "ready" in verbs:
             ws.addEventListener("open", lambda _: ws.send("ready"))
+        return ws
+
+    def address(self, *parts, origin=None):
+        """The URL at which the peer will do those verbs, a list for each connection, for the next socket."""
+        queries = ["&".join(["do=" + encode(verb) for verb in verbs]) for verbs in parts]
+        return f"{origin or self.origin}/{self._next_key()}?{'&then&'.join(queries)}"
+
+    def adopt(self, ws, journal=True, name=""):
+        """Take a socket that was opened with the last `address`; its events go to the journal, binary ones as bytes."""
+        ws.binaryType = "arraybuffer"
+        self._keys[id(ws)] = self._next_key()
+        self._sockets.append(ws)
+        self._messages[id(ws)] = []
+        ws.addEventListener("message", lambda event: self._messages[id(ws)].append(event.data))
         if journal:
             self.watch(ws, name)
         return ws
 
-    def prepare(self, verbs, origin=None):
-        """A key of this performance, and the URL that has the peer do `verbs`."""
-        key = f"{self._key}-{len(self._keys) + 1}"
-        return key, f"{origin or self.origin}/{key}?{'&'.join(['do=' + encode(verb) for verb in verbs])}"
+    def _next_key(self):
+        return f"{self._key}-{len(self._sockets) + len(self._streams) + 1}"
 
     def stream(self, *verbs, **options):
         """Open a WebSocketStream to the peer, which will do `verbs`."""
         import pyws
 
-        key, url = self.prepare(verbs)
-        stream = pyws.WebSocketStream(url, **options)
+        stream = pyws.WebSocketStream(self.address(verbs), **options)
+        self._keys[id(stream)] = self._next_key()
         self._streams.append(stream)
-        self._keys[id(stream)] = key
         return stream
 
     def watch(self, ws, name=""):
         """Write every event of `ws` to the journal, after `name` where sockets have to be told apart."""
         prefix = name and name + " "
-        for kind in ("open", "message", "error", "close"):
+        for kind in ("open", "message", "reconnecting", "error", "close"):
             ws.addEventListener(kind, lambda event: self.note(prefix + row(ws, event)))
 
     def note(self, text):
@@ -138,6 +143,12 @@ class Stage:
         """Wait until all of `sockets` are over."""
         for ws in sockets:
             await self._until(ws, "close", lambda ws=ws: ws.readyState == 3)
+
+    async def event(self, ws, kind):
+        """Wait for the next event of that kind, or the end."""
+        seen = []
+        ws.addEventListener(kind, lambda event: seen.append(event), once=True)
+        await self._until(ws, kind, lambda: seen)
 
     async def messages(self, ws, number):
         """Wait for the first `number` messages since the start, or the end; the data of those that came."""
@@ -216,8 +227,10 @@ def row(ws, event):
     elif event.type == "message":
         data = event.data
         words.append(show(data) if isinstance(data, (str, bytes)) else f"{type(data).__name__} of {data.size}")
-    elif event.type == "close":
+    elif event.type in ("close", "reconnecting"):
         words += ["clean" if event.wasClean else "unclean", str(event.code), show(event.reason)]
+        if event.type == "reconnecting":
+            words.append(f"attempt {event.attempt} in {round(event.delay * 1000)} ms")
     return " ".join(words)
 
 

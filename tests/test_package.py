@@ -15,7 +15,7 @@ HOUSE = [
     {"__main__"},
     {"page", "script", "terminal"},
     {"__init__"},
-    {"websocketstream"},
+    {"reconnecting", "websocketstream"},
     {"websocket"},
     {"native", "sockets"},
     {"useragent", "deflate"},
@@ -105,8 +105,12 @@ def test_public_names():
         "Event",
         "EventTarget",
         "MessageEvent",
+        "ReconnectingEvent",
+        "ReconnectingWebSocket",
         "UserAgent",
         "WebSocket",
+        "WebSocketError",
+        "WebSocketStream",
     ]
     for name in pyws.__all__:
         assert getattr(pyws, name).__doc__, name

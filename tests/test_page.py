@@ -118,7 +118,7 @@ def test_a_page_runs_the_script_and_runs_it_again(tmp_path, browser, peer, runti
 def test_the_line_of_the_readme(browser, peer):
     """As it stands there, but for the address and where the interpreter is."""
     text = ROOT.joinpath("README.md").read_text("utf-8")
-    (words,) = re.findall(r"^    python -m pyws serve (.+) wss://\S+$", text, re.M)
+    (words,) = re.findall(r"^python -m pyws serve (.+) wss://\S+$", text, re.M)
     runtime, script = words.removeprefix("--runtime ").split()
     echo = f"{peer.origin}/page-readme?do=accept&do=echo"
     with serving("--interpreter", PACKAGES / runtime, "--runtime", runtime, ROOT / script, echo) as address:

@@ -202,7 +202,7 @@ def test_whoever_reads_may_have_enough(environment, url, peer):
 def test_the_lines_of_the_readme(environment, terminal, url, peer):
     """As they stand there, but for the address: one is for a terminal, the others say hello."""
     text = ROOT.joinpath("README.md").read_text("utf-8")
-    lines = re.findall(r"^    (.*python -m pyws connect .+)$", text, re.M)
+    lines = re.findall(r"^((?:echo hello \| )?python -m pyws connect .+)$", text, re.M)
     assert len(lines) == 3
     for line in lines:
         line = line.replace("python", shlex.quote(sys.executable))

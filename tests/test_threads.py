@@ -99,7 +99,7 @@ def test_the_example_of_the_readme(peer, tmp_path):
     section = README.read_text("utf-8").partition("## Threads")[2]
     (code,) = re.findall(r"^```python\n(.*?)^```$", section.partition("\n## ")[0], re.M | re.S)
     script = tmp_path / "script.py"
-    script.write_text(code.replace("wss://example.org/chat", url))
+    script.write_text(code.replace("wss://example.org/echo", url))
     assert run(script) == (0, "", "")
     assert peer.heard(key) == ["text 'from another thread'", "close 1000 ''"]
 

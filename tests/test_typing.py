@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.once
 
 USE = """
-from pyws import AbortController, Blob, CloseEvent, Event, MessageEvent, WebSocket
+from pyws import AbortController, Blob, CloseEvent, Event, MessageEvent, ReconnectingWebSocket, WebSocket
 
 ws = WebSocket("wss://example.org/", ["chat"])
 ws.addEventListener("message", lambda event: print(event.data, event.origin))
@@ -42,6 +42,18 @@ ws.addEventListener("message", refuse)  # error
 ws.addEventListener("message", receive, onec=True)  # error
 ws.onmessage = refuse  # error
 ws.close("1000")  # error
+
+async def fresh() -> str:
+    return "wss://example.org/"
+
+back: WebSocket = ReconnectingWebSocket(fresh, lambda: ["chat"], max_attempts=3, final={1000, 4001})
+again = ReconnectingWebSocket("wss://example.org/", "chat", final=range(4000, 5000))
+again.addEventListener("reconnecting", lambda event: print(event.delay + event.code))
+again.addEventListener("reconnecting", lambda event: print(event.data))  # error
+again.addEventListener("close", lambda event: print(event.delay))  # error
+again.onreconnecting = lambda event: reveal_type(event.attempt)  # int
+ReconnectingWebSocket("wss://example.org/", max_atempts=3)  # error
+ReconnectingWebSocket("wss://example.org/", lambda: 5)  # error
 ws.readyState = 3  # error
 Event("x").type.upper()
 """

@@ -134,6 +134,6 @@ def test_the_readme_s_example_runs(capsys):
     example = README.partition("## Waiting for events")[2].partition("```python\n")[2].partition("```")[0]
     with serve.echo() as address:
         space = {}
-        exec(example.replace("wss://example.org/chat", address), space)
+        exec(example.replace("wss://example.org/echo", address), space)
         asyncio.run(space["main"]())
     assert capsys.readouterr().out == "Hello 🌍\n"

@@ -1,7 +1,8 @@
-"""Run one script on CPython, and in a browser under Pyodide and under Brython, and compare what it prints.
+"""Run one script on CPython and, in a browser, on Pyodide and Brython; compare what it prints, then open the lab.
 
 python3 tools/demo.py
-python3 tools/demo.py --serve     to open the pages in a browser of your own
+python3 tools/demo.py --compare   to end after the comparison, as it does in CI
+python3 tools/demo.py --serve     to open the lab at once, in a browser of your own
 """
 
 import argparse
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 import unicodedata
+import webbrowser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import SequenceMatcher
@@ -20,8 +22,9 @@ from tempfile import TemporaryDirectory
 import environment
 
 parser = argparse.ArgumentParser(description="Compare what one script prints on CPython, Pyodide and Brython.")
-parser.add_argument("--serve", action="store_true", help="serve the pages until Ctrl-C, for a browser of your own")
-parser.add_argument("--port", type=int, help="of the pages (default: 8000 with --serve, else any free one)")
+parser.add_argument("--compare", action="store_true", help="end after the comparison, as in CI")
+parser.add_argument("--serve", action="store_true", help="serve the lab without comparing")
+parser.add_argument("--port", type=int, help="of the lab (default: 8000; for the comparison alone any free one)")
 
 if __name__ == "__main__":
     options = parser.parse_args()
@@ -51,24 +54,43 @@ FLAGS = [
 Journal = list[str]
 
 
-def main(port: int | None, to_serve: bool) -> int:
-    """Compare, or serve; the exit status."""
+def main(port: int | None, to_compare: bool, to_serve: bool) -> int:
+    """Compare, and serve the lab until Ctrl-C; the exit status."""
     bundle.build()
-    if to_serve:
-        serve.until_interrupted(8000 if port is None else port, 8765)
-    with serve.pages(port or 0) as origin, serve.echo() as address:
-        with environment.step("CPython"):
-            journals = {"CPython": run_here(address)}
-        with chromium() as browser:
-            for runtime in ("Pyodide", "Brython"):
-                with environment.step(f"{runtime} in Chromium"):
-                    journals[runtime] = run_page(browser, runtime, serve.page(origin, runtime.lower(), SCRIPT, address))
+    stays = to_serve or not (to_compare or os.environ.get("CI"))
+    if port is None:
+        port = 8000 if stays else 0
+    # Both stay when the comparison is over: a port that is taken is known at once.
+    with serve.echo(8765 if stays else 0) as address, serve.pages(port, address) as origin:
+        status = 0 if to_serve else compare(origin, address)
+        if stays:
+            print()
+            if has_desktop():
+                webbrowser.open(f"{origin}/")
+            serve.until_interrupted(origin, address)
+    return status
+
+
+def compare(origin: str, address: str) -> int:
+    """Run the script everywhere and print the journals; the exit status."""
+    with environment.step("CPython"):
+        journals = {"CPython": run_here(address)}
+    with chromium() as browser:
+        for runtime in ("Pyodide", "Brython"):
+            with environment.step(f"{runtime} in Chromium"):
+                journals[runtime] = run_page(browser, runtime, serve.page(origin, runtime.lower(), SCRIPT, address))
     differences = show(journals)
     if differences:
         print(f"\nThe journals differ in {differences} rows, marked ≠.")
         return 1
     print(f"\nThe {len(journals)} journals are identical: {len(journals['CPython'])} rows each.")
     return 0
+
+
+def has_desktop() -> bool:
+    """Whether somebody sits here, at a screen that can show a browser."""
+    screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform in ("darwin", "win32")
+    return sys.stdout.isatty() and bool(screen)
 
 
 def run_here(address: str) -> Journal:
@@ -187,4 +209,4 @@ def width(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(options.port, options.serve))
+    sys.exit(main(options.port, options.compare, options.serve))

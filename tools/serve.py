@@ -1,4 +1,4 @@
-"""Serve the pages that run pyws in a browser, and an echo server for them to talk to.
+"""Serve the lab and the pages that run pyws in a browser, and an echo server for them to talk to.
 
     python3 tools/serve.py [--port 8000] [--echo-port 8765]
 
@@ -6,9 +6,11 @@ Tests and tools use the same two servers as context managers.
 """
 
 import argparse
+import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http import HTTPStatus
 from socketserver import BaseServer
 from typing import NoReturn
 from urllib.parse import urlencode
@@ -24,12 +26,12 @@ if __name__ == "__main__":
     environment.enter("demo")
 
 from pyws.page import FileHandler, FileServer
-from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server as WebSocketServer
-from websockets.sync.server import ServerConnection
 from websockets.sync.server import serve as serve_websocket
 
 import bundle
+import lab
+import services
 
 HOST = "127.0.0.1"
 LARGEST_MESSAGE = 1 << 28  # bytes
@@ -41,8 +43,53 @@ FOLDERS = {
 }
 
 
+class PageServer(FileServer):
+    """The server of FOLDERS and of the lab."""
+
+    def __init__(self, port: int, echo: str | None) -> None:
+        self.echo = echo
+        self.runs = lab.Runs()
+        super().__init__((HOST, port), PageHandler)
+
+    def server_close(self) -> None:
+        """Leave no script behind."""
+        super().server_close()
+        self.runs.stop()
+
+
 class PageHandler(FileHandler):
-    """Files of FOLDERS."""
+    """Files of FOLDERS, and for the lab `lab.json` and `lab/run`."""
+
+    server: PageServer
+
+    def do_GET(self) -> None:
+        """Answer."""
+        if self.path != "/lab.json":
+            return super().do_GET()
+        data = json.dumps(lab.offer(self.server.echo)).encode()
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_POST(self) -> None:
+        """Run a script, and send each row as a line of JSON while it happens."""
+        self.close_connection = True
+        try:
+            if self.path != "/lab/run":
+                raise lab.RefusedError(HTTPStatus.NOT_FOUND, "Nothing here can be run.")
+            lab.check(self.headers, self.server.server_port)
+            script, arguments = lab.read(self.headers, self.rfile)
+        except lab.RefusedError as refusal:
+            return self.send_error(refusal.status, str(refusal))
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "application/x-ndjson")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        with closing(self.server.runs.rows(script, arguments, self.connection)) as rows:
+            for row in rows:
+                self.wfile.write(row)
 
     def translate_path(self, path: str) -> str:
         prefix = next(prefix for prefix in FOLDERS if path.startswith(prefix))
@@ -51,29 +98,26 @@ class PageHandler(FileHandler):
 
 
 @contextmanager
-def pages(port: int = 0) -> Iterator[str]:
-    """Serve FOLDERS from another thread; the origin, as "http://127.0.0.1:8000". Port 0 is any free one."""
+def pages(port: int = 0, echo: str | None = None) -> Iterator[str]:
+    """Serve FOLDERS and the lab from another thread; the origin, as "http://127.0.0.1:8000". Port 0 is any free one.
+
+    `echo` is the address of the server that the lab proposes to talk to.
+    """
     with listening(port):
-        server = FileServer((HOST, port), PageHandler)
+        server = PageServer(port, echo)
     with server, running(server, server.shutdown):
         yield f"http://{HOST}:{server.server_port}"
 
 
 @contextmanager
 def echo(port: int = 0) -> Iterator[str]:
-    """Send every message back from another thread; the address, as "ws://127.0.0.1:8765/". Port 0 is any free one."""
+    """Serve services.py from other threads; the address, as "ws://127.0.0.1:8765/". Port 0 is any free one."""
     with listening(port):
-        server = serve_websocket(send_back, HOST, port, max_size=LARGEST_MESSAGE)
+        server = serve_websocket(
+            services.serve, HOST, port, max_size=LARGEST_MESSAGE, select_subprotocol=services.choose
+        )
     with running(server, server.shutdown):
         yield f"ws://{HOST}:{server.socket.getsockname()[1]}/"
-
-
-def send_back(connection: ServerConnection) -> None:
-    try:
-        for message in connection:
-            connection.send(message)
-    except ConnectionClosed:
-        pass  # a page may leave at any moment
 
 
 @contextmanager
@@ -106,16 +150,14 @@ def page(origin: str, runtime: str, script: str, *arguments: str) -> str:
     return f"{origin}/{runtime}.html?{urlencode(parameters, safe='/:')}"
 
 
-def until_interrupted(port: int, echo_port: int) -> NoReturn:
-    """Serve both and say what to open."""
-    with pages(port) as origin, echo(echo_port) as address:
-        print(f"Echo server: {address}\n\nOpen in a browser, and stop with Ctrl-C:")
-        for runtime in ("pyodide", "brython"):
-            print(f"  {page(origin, runtime, 'examples/echo.py', address)}", flush=True)
-        while True:
-            threading.Event().wait()
+def until_interrupted(origin: str, address: str) -> NoReturn:
+    """Say what to open, and stay."""
+    print(f"The lab: {origin}/  (Ctrl-C ends)\nIts echo server: {address}", flush=True)
+    while True:
+        threading.Event().wait()
 
 
 if __name__ == "__main__":
     bundle.build()
-    until_interrupted(options.port, options.echo_port)
+    with echo(options.echo_port) as address, pages(options.port, address) as origin:
+        until_interrupted(origin, address)

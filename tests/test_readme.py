@@ -1,0 +1,482 @@
+"""The README is true: every block of code in it is run, every line of a shell too, and every link leads somewhere.
+
+Where a program names a server, the address is exchanged for that of a server of the test's: see `LOCAL`. A comment
+above a block, `<!-- runs by: ... -->`, says who runs it where that is not `python -m pyws run`.
+"""
+
+import contextlib
+import importlib.util
+import json
+import os
+import re
+import ssl
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import cells
+from cells import Unavailable, chromium
+from test_main import PATH, python, run
+
+pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
+
+ROOT = Path(__file__).parent.parent
+README = ROOT.joinpath("README.md").read_text("utf-8")
+# A server of nobody's and that of tools/serve.py in the README, here one that this test started.
+LOCAL = ["wss://example.org/", "ws://127.0.0.1:8765/"]
+# What the README loads from its makers' public address comes from npm's folder here.
+PUBLIC = {
+    r"https://cdn\.jsdelivr\.net/npm/@pyscript/core@[\d.]+/": "/node_modules/@pyscript/core/",
+    r"https://cdn\.jsdelivr\.net/npm/brython@[\d.]+/": "/node_modules/brython/",
+}
+WITHIN = 30  # seconds for a page to load its interpreter and say its first word
+
+# Lines of a shell that are not run here as they stand, and the test that does what they do.
+ELSEWHERE = {
+    "python3 tools/demo.py": "test_page.py::test_the_pages_of_the_demo_run_their_script",
+    "python3 tools/test.py": "test_scenarios.py::test_scenario",  # which is what runs it
+    "python3 tools/serve.py": "test_readme.py::test_the_pages_run_the_program",
+    "python -m pyws run web/hello.py": "test_readme.py::test_a_program_runs",
+    "python -m pyws run web/examples/echo.py wss://example.org/echo": "test_main.py::test_the_line_of_the_readme",
+    "python -m pyws serve --runtime brython web/examples/echo.py wss://example.org/echo": (
+        "test_page.py::test_the_line_of_the_readme"
+    ),
+    "python -m pyws connect wss://example.org/echo": "test_terminal.py::test_the_lines_of_the_readme",
+    "echo hello | python -m pyws connect wss://example.org/echo": "test_terminal.py::test_the_lines_of_the_readme",
+    "python -m pyws connect --send hello --count 1 wss://example.org/echo": (
+        "test_terminal.py::test_the_lines_of_the_readme"
+    ),
+    "python -m pyws run web/examples/ticker.py ws://127.0.0.1:8765/": (
+        "test_examples.py::test_an_example_runs_by_its_own_line"
+    ),
+    ".venv/bin/python -m pytest tests/test_scenarios.py --cells cpython -k a_line_break": (
+        "test_readme.py::test_a_scenario_takes_three_steps"
+    ),
+    ".venv/bin/python -m pytest tests/test_scenarios.py -k a_line_break": "test_scenarios.py::test_scenario",
+}
+
+
+class Block:
+    """A block of code: its language, its text, who runs it, the heading above it, and what it must print, if told."""
+
+    def __init__(self, language, text, runner, heading):
+        self.language = language
+        self.text = text
+        self.runner = runner
+        self.heading = heading
+        self.output = None
+
+    def __str__(self):
+        return f"{self.heading} {self.runner or self.language}"
+
+
+def blocks(text):
+    """All of them, fenced or indented; what follows a program as `text` is its output."""
+    found = []
+    fence = r"^(?P<indent> *)```(?P<language>\w*)\n(?P<code>(?s:.*?))^(?P=indent)```$"
+    pattern = rf"^#+ (?P<heading>.+)$|<!-- runs by: (?P<runner>\S+) -->|{fence}|(?P<indented>(?:^ {{4}}\S.*\n)+)"
+    heading, runner = "", ""
+    for match in re.finditer(pattern, text, re.M):
+        if match["heading"]:
+            heading = match["heading"]
+        elif match["runner"]:
+            runner = match["runner"]
+        elif match["indented"]:
+            found.append(Block("sh", textwrap.dedent(match["indented"]), "", heading))
+        else:
+            code = textwrap.dedent(match["code"])
+            if match["language"] == "text" and found and found[-1].output is None:
+                found[-1].output = code
+            else:
+                found.append(Block(match["language"], code, runner, heading))
+            runner = ""
+    return found
+
+
+BLOCKS = blocks(README)
+HELLO = BLOCKS[0]
+
+
+def of(language, runner=""):
+    """Those blocks, as the parameters of a test."""
+    chosen = [block for block in BLOCKS if (block.language, block.runner) == (language, runner)]
+    return pytest.mark.parametrize("block", chosen, ids=str)
+
+
+def test_no_block_goes_unrun():
+    """Each has a test below that runs what is of its kind."""
+    elsewhere = [block.runner for block in BLOCKS if "::" in block.runner]
+    for file, name in (runner.split("::") for runner in elsewhere):
+        assert f"def {name}(" in ROOT.joinpath("tests", file).read_text("utf-8")
+    known = {
+        *[("python", runner) for runner in elsewhere],
+        *[("python", runner) for runner in ("", "python", "pyodide", "pyscript", "tests/test_scenarios.py")],
+        *[("html", ""), ("sh", "")],
+    }
+    assert [str(block) for block in BLOCKS if (block.language, block.runner) not in known] == []
+    assert README.count("```") % 2 == 0
+    fenced = sum(block.output is not None for block in BLOCKS) + len(re.findall(r"^ *```\w+$", README, re.M))
+    assert fenced >= len([block for block in BLOCKS if block.language != "sh"])
+
+
+def test_a_block_is_found_however_it_is_written():
+    """Fenced, in a list, and indented; an unknown kind too, for the test above to see."""
+    text = "# One\n```python\na\n```\n\n```text\nb\n```\n"
+    text += "## Two\n1. x\n\n   ```sh\n   c\n   ```\n\n    d\n\n```ruby\ne\n```\n"
+    assert [(block.language, block.text, block.output, block.heading) for block in blocks(text)] == [
+        ("python", "a\n", "b\n", "One"),
+        ("sh", "c\n", None, "Two"),
+        ("sh", "d\n", None, "Two"),
+        ("ruby", "e\n", None, "Two"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def address():
+    import serve
+
+    with serve.echo() as address:
+        yield address
+
+
+def here(text, address):
+    """A program that talks to the server of this test."""
+    for foreign in LOCAL:
+        text = text.replace(foreign, address)
+    return text
+
+
+@of("python")
+def test_a_program_runs(block, address, tmp_path):
+    """To its end, with nothing to complain of; what it prints is what the README says. A `main` is awaited."""
+    script = tmp_path / "hello.py"
+    main = "\n\nawait main()\n" if "async def main():" in block.text else ""
+    script.write_text(here(block.text, address) + main)
+    status, output, errors = run(script)
+    assert (status, errors) == (0, "")
+    assert block.output is None or output == block.output
+
+
+@of("python", "python")
+def test_a_program_of_another_library_runs(block, address, tmp_path):
+    """What somebody moves over from is no straw man."""
+    library = re.search(r"^from (websocket\w*)", block.text, re.M)[1]
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    script = tmp_path / "script.py"
+    script.write_text(here(block.text, address))
+    assert python(script) == (0, block.output, "")
+
+
+@pytest.mark.parametrize(
+    "line", [line for block in BLOCKS if block.language == "sh" for line in block.text.splitlines()]
+)
+def test_a_line_of_the_shell_is_run_by_a_test(line):
+    """By one that there is."""
+    file, _, name = ELSEWHERE[line].partition("::")
+    assert f"def {name}(" in ROOT.joinpath("tests", file).read_text("utf-8")
+
+
+@of("python", "tests/test_scenarios.py")
+def test_a_scenario_takes_three_steps(block, tmp_path):
+    """Those of the README, in a copy of the checkout; a scenario that is wrong fails."""
+    for name in ("pyws", "web", "tools", "pyproject.toml", "README.md"):
+        tmp_path.joinpath(name).symlink_to(ROOT / name)
+    tests = tmp_path / "tests"
+    tests.mkdir()
+    for path in ROOT.joinpath("tests").iterdir():
+        if path.name not in ("scenarios.py", "__pycache__"):
+            tests.joinpath(path.name).symlink_to(path)
+    text = ROOT.joinpath("tests", "scenarios.py").read_text("utf-8")
+    (line,) = re.findall(r"^ *\.venv/bin/python (-m pytest .+ --cells cpython .+)$", README, re.M)
+    command = [sys.executable, *line.split(), "-q", "-p", "no:cacheprovider"]
+    environment = {**os.environ, "PYTHONPATH": PATH}
+    for code, status in [(block.text, 0), (block.text.replace("'bye'", "'good'"), 1)]:
+        tests.joinpath("scenarios.py").write_text(f"{text}\n\n{code}", "utf-8")
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == status, done.stdout
+        assert re.search(r"^2 (passed|failed)", done.stdout, re.M), done.stdout  # asyncio and uvloop
+
+
+# Of an error that nobody catches the driver shows no more than both ends.
+TELL = """<script>
+addEventListener("error", ({message}) => console.error(message));
+addEventListener("unhandledrejection", ({reason}) => console.error(String(reason)));
+</script>"""
+# What interpreters themselves write to the console.
+OWN_WORDS = r"Load(ing|ed) [\w-]+|\[pyscript/main\] PyScript Ready|upgrade needed"
+
+
+class Site:
+    """A folder that is served as tools/serve.py serves web/, also by https, and a browser that looks at it."""
+
+    def __init__(self, folder, origin, secure, driver):
+        self.folder = folder
+        self.origin = origin
+        self.secure = secure
+        self.driver = driver
+
+    def open(self, html, origin=None):
+        """Show a page, which nobody has seen before."""
+        self.driver.get("about:blank")
+        self.driver.get_log("browser")  # what it said of earlier pages
+        self.said = []
+        for public, local in PUBLIC.items():
+            html = re.sub(public, local, html)
+        path = self.folder / f"page-{time.monotonic_ns()}.html"
+        path.write_text(html.replace("<meta", f'<link rel="icon" href="data:,">\n{TELL}\n<meta', 1), "utf-8")
+        self.driver.get(f"{origin or self.origin}/{path.name}")
+
+    def until(self, text):
+        """What a program wrote to the console, as soon as that text is there; without the interpreter's own words."""
+        patience = time.monotonic() + WITHIN
+        while text not in "\n".join(self.said):
+            if time.monotonic() > patience:
+                pytest.fail("\n".join([f"not said: {text}", *self.said]), pytrace=False)
+            time.sleep(0.05)
+            self.said += [spoken(entry["message"]) for entry in self.driver.get_log("browser")]
+        lines = "\n".join(line.removesuffix("\n") for line in self.said).splitlines()
+        return [line for line in lines if not re.fullmatch(OWN_WORDS, line)]
+
+    def requests(self):
+        """Whom the page asked for anything."""
+        return self.driver.execute_script("return performance.getEntriesByType('resource').map(({name}) => name)")
+
+
+def spoken(message):
+    """What a program printed, of what the driver tells: the place, then for `console.log` a string of JavaScript's."""
+    match = re.fullmatch(r'\S+ \d+:\d+ ("(?:.|\n)*")', message)
+    return json.loads(match[1]) if match else message
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    import trustme
+
+    import bundle
+    import serve
+
+    folder = tmp_path_factory.mktemp("site")
+    folder.joinpath("node_modules").symlink_to(serve.FOLDERS["/"] / "node_modules")
+    bundle.build()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with contextlib.ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setitem(serve.FOLDERS, "/", folder)
+        patch.setattr(cells, "CHROMIUM_FLAGS", [*cells.CHROMIUM_FLAGS, "--ignore-certificate-errors"])
+        origin = stack.enter_context(serve.pages())
+        server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), serve.PageHandler))
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        stack.callback(server.shutdown)
+        try:
+            driver = stack.enter_context(chromium())
+        except (ImportError, Unavailable) as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(str(error))
+        yield Site(folder, origin, f"https://127.0.0.1:{server.server_port}", driver)
+
+
+@of("html")
+def test_the_pages_run_the_program(block, address, site):
+    """The very file that CPython runs: its lines are in the console, and nothing else is."""
+    site.folder.joinpath("hello.py").write_text(here(HELLO.text, address), "utf-8")
+    site.open(block.text)
+    lines = HELLO.output.splitlines()
+    assert site.until(lines[-1]) == lines
+    assert [name for name in site.requests() if not name.startswith((site.origin, "data:", "blob:"))] == []
+
+
+def pyodide_page(code):
+    """A page that runs a program in Pyodide, with pyws."""
+    (page,) = [block.text for block in BLOCKS if block.language == "html" and "loadPyodide" in block.text]
+    return page.replace('await (await fetch("hello.py")).text()', json.dumps(code).replace("</", "<\\/"))
+
+
+def pyscript_page(code):
+    """A page that runs a program in PyScript."""
+    (page,) = [block.text for block in BLOCKS if block.language == "html" and 'type="py"' in block.text]
+    head, tag, rest = page.partition('<script type="py" src="hello.py"')
+    return head + tag.replace(' src="hello.py"', "") + rest.replace("></script>", f">\n{code}</script>")
+
+
+def brython_page(code):
+    """A page that runs a program in Brython, with its standard library."""
+    (page,) = [block.text for block in BLOCKS if block.language == "html" and "text/python" in block.text]
+    stdlib = '<script src="/node_modules/brython/brython_stdlib.js"></script>\n<script src="/dist'
+    return page.replace('<script src="/dist', stdlib).replace(' src="hello.py"></script>', f">\n{code}</script>")
+
+
+@of("python", "pyodide")
+def test_a_program_of_pyodide_runs(block, address, site):
+    site.open(pyodide_page(here(block.text, address)))
+    assert site.until(block.output.strip()) == block.output.splitlines()
+
+
+@of("python", "pyscript")
+def test_a_program_of_pyscript_runs(block, address, site):
+    site.open(pyscript_page(here(block.text, address)))
+    assert site.until(block.output.strip()) == block.output.splitlines()
+
+
+JS = """
+from js import WebSocket
+from pyodide.ffi import create_proxy
+ws = WebSocket.new("ws://127.0.0.1:8765/")
+"""
+PYWS = """
+from pyws import WebSocket
+ws = WebSocket("ws://127.0.0.1:8765/")
+"""
+EVERYWHERE = ["run", "pyodide", "brython"]
+# What each text of "Troubleshooting" comes from: the runtimes in which a program shows it, and the program.
+TROUBLE = {
+    "This borrowed proxy was automatically destroyed at the end of a function call": [
+        ["pyodide"],
+        JS + 'ws.addEventListener("open", lambda event: print("never"))\n',
+    ],
+    "sock_connect() is not available in browser environments": [
+        ["pyodide"],
+        """
+import asyncio
+await asyncio.open_connection("127.0.0.1", 80)
+""",
+    ],
+    "WebSocket needs a running event loop": [["python"], PYWS],
+    "no running event loop": [["python"], "import asyncio\nasyncio.get_running_loop()\n"],
+    "asyncio.run() cannot be called from a running event loop": [
+        ["run"],
+        """
+import asyncio
+async def main(): pass
+coroutine = main()
+try:
+    asyncio.run(coroutine)
+finally:
+    await coroutine
+""",
+    ],
+    "object NoneType can't be used in 'await' expression": [
+        ["brython"],
+        """
+import asyncio
+from browser import aio
+async def main():
+    await asyncio.sleep(1)
+aio.run(main())
+""",
+    ],
+    "'await' outside function": [["brython"], "from browser import aio\nawait aio.sleep(1)\n"],
+    "code=1006": [EVERYWHERE, 'from pyws import WebSocket\nWebSocket("ws://127.0.0.1:9999/").onclose = print\n'],
+    "An insecure WebSocket connection may not be initiated from a page loaded over HTTPS": [
+        ["secure"],
+        'from pyws import WebSocket\nWebSocket("ws://example.org/")\n',
+    ],
+    "b'abc'": [
+        ["pyodide"],
+        f"""
+{JS}
+ws.onopen = create_proxy(lambda event: ws.send(b"abc"))
+ws.onmessage = create_proxy(lambda event: print(type(event.data), event.data))
+""",
+    ],
+    "[object Object]": [
+        ["brython"],
+        """
+from browser import window
+ws = window.WebSocket.new("ws://127.0.0.1:8765/")
+ws.bind("open", lambda event: ws.send(b"abc"))
+ws.bind("message", lambda event: print(event.data))
+""",
+    ],
+    "<Blob size=3 type=''>": [
+        EVERYWHERE,
+        f"""
+{PYWS}
+def on_message(event):
+    print(event.data)
+    ws.close()
+ws.onopen = lambda event: ws.send(b"abc")
+ws.onmessage = on_message
+""",
+    ],
+    "InvalidStateError: Still connecting": [EVERYWHERE, PYWS + "ws.send('too early')\n"],
+    "SyntaxError: 'ftp://example.org' must begin with ws:// or wss://": [
+        ["run"],
+        'from pyws import WebSocket\nWebSocket("ftp://example.org")\n',
+    ],
+    "The URL's scheme must be either 'http', 'https', 'ws', or 'wss'": [
+        ["pyodide"],
+        'from pyws import WebSocket\nWebSocket("ftp://example.org")\n',
+    ],
+    "InvalidAccessError: code must be 1000 or from 3000 to 4999": [EVERYWHERE, PYWS + "ws.close(1001)\n"],
+    "TypeError: send() takes str, bytes, any buffer or Blob, not dict": [EVERYWHERE, PYWS + "ws.send({})\n"],
+    "NotSupportedError: In a page the browser decides": [
+        ["pyodide", "brython"],
+        "from pyws import UserAgent\nUserAgent()\n",
+    ],
+    "No module named 'pyws'": [["without"], "import pyws\n"],
+    "Please use the 'new' operator": [["pyodide"], 'from js import WebSocket\nWebSocket("ws://127.0.0.1:8765/")\n'],
+}
+SECTION = README.partition("## Troubleshooting")[2].partition("\n## ")[0]
+
+
+def test_each_text_is_shown_by_a_program():
+    """What the headings quote, and the sentences below them where they quote an error."""
+    quoted = [text for line in re.findall(r"^### (.+)$", SECTION, re.M) for text in re.findall(r"`([^`]+)`", line)]
+    assert quoted
+    assert [text for text in quoted if text not in TROUBLE] == []
+    assert [text for text in TROUBLE if text not in " ".join(SECTION.split())] == []
+
+
+@pytest.mark.parametrize(
+    "text, runtime", [(text, runtime) for text, (runtimes, _) in TROUBLE.items() for runtime in runtimes]
+)
+def test_a_text_is_what_the_runtime_says(text, runtime, address, site, tmp_path):
+    """Whoever searches for it finds the very words."""
+    code = here(TROUBLE[text][1], address)
+    if runtime in ("run", "python"):
+        script = tmp_path / "script.py"
+        script.write_text(code)
+        _, output, errors = (run if runtime == "run" else python)(script)
+        assert text in output + errors
+        return
+    page = brython_page(code) if runtime == "brython" else pyodide_page(code)
+    if runtime == "without":
+        page = page.replace('await pyodide.loadPackage("pyws-websocket");', "")
+    site.open(page, site.secure if runtime == "secure" else None)
+    site.until(text)
+
+
+def test_the_picture_shows_the_program():
+    """And three times what it prints."""
+    texts = ElementTree.parse(ROOT / "web" / "readme.svg").iter("{http://www.w3.org/2000/svg}text")
+    shown = ["".join(text.itertext()) for text in texts]
+    program = [line for line in HELLO.text.splitlines() if line]
+    start = shown.index(program[0])
+    assert shown[start : start + len(program)] == program
+    for line in HELLO.output.splitlines():
+        assert shown.count(line) == 3
+
+
+def test_every_link_leads_somewhere():
+    """To a file of the checkout, or to a heading of this page; pictures of a measurement come with the measurement."""
+    headings = re.findall(r"^#+ (.+)$", README, re.M)
+    anchors = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    targets = re.findall(r"\]\(([^)]+)\)", README)
+    local = [target for target in targets if not target.startswith(("https://", "web/bench/"))]
+    assert local
+    assert [target for target in local if target not in anchors and not ROOT.joinpath(target).exists()] == []
+    for address in re.findall(r"http://127\.0\.0\.1:8000/(\S+?)[,.:]?(?:\s|$)", README):
+        page, _, query = address.partition("?script=")
+        assert page == "hello.html" or ROOT.joinpath("web", page).exists()
+        assert not query or ROOT.joinpath("web", query).exists()

@@ -1,0 +1,244 @@
+"""WebSocketStream on CPython: what waits, waits; who is canceled takes nothing along; nothing is left behind."""
+
+import asyncio
+import contextlib
+import gc
+import itertools
+import time
+import weakref
+from pathlib import Path
+
+import pytest
+from pyws import AbortController, WebSocketError, WebSocketStream
+
+from stage import Stage
+
+pytestmark = pytest.mark.once
+
+MIB = 1 << 20
+README = Path(__file__).parent.parent.joinpath("README.md").read_text("utf-8")
+numbers = itertools.count()
+
+
+def play(peer, conversation):
+    """Run `async def conversation(stage)`, in an event loop that must have nothing to complain of; what it returns."""
+    complaints = []
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        result = await conversation(Stage(peer.origin, f"streams-{next(numbers)}", "cpython"))
+        await asyncio.sleep(0)
+        complaints.extend(asyncio.all_tasks() - {asyncio.current_task()})
+        return result
+
+    result = asyncio.run(main())
+    gc.collect()
+    assert complaints == []
+    return result
+
+
+def heard(peer, stage, stream):
+    """What the peer heard on this connection."""
+    return peer.heard(stage._keys[id(stream)])
+
+
+async def settled(number):
+    """Wait until what `number()` returns is the same for half a second; that."""
+    before, now = None, number()
+    while now != before:
+        await asyncio.sleep(0.5)
+        before, now = now, number()
+    return now
+
+
+@pytest.mark.rows("WSS-17")
+def test_a_server_waits_for_who_does_not_read(peer):
+    """The bytes that it gets rid of come to a halt, and go on when somebody reads; above, one read is held."""
+
+    async def conversation(stage):
+        total = 64
+        async with stage.stream("accept", f"bulk {16 * total} {MIB // 16}", "close 1000") as stream:
+            record = peer.records[stage._keys[id(stream)]]
+            first = await settled(lambda: record.written)
+            assert first < total * MIB // 2
+            assert sum(map(len, stream._messages.items)) <= MIB
+            for _ in range(8 * total):
+                await stream.__anext__()
+            second = await settled(lambda: record.written)
+            assert first < second < total * MIB
+            assert [len(message) async for message in stream] == [MIB // 16] * (8 * total)
+            assert record.written > total * MIB
+
+    play(peer, conversation)
+
+
+@pytest.mark.rows("WSS-17")
+def test_who_sends_waits_for_the_network(peer):
+    """A peer that does not read: `send` waits, little is held, and a `send` that is canceled has sent nothing."""
+
+    async def conversation(stage):
+        stream = stage.stream("accept", "wait 1.5", "until close", "close 1000")
+        block = bytes(MIB)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while True:
+                await asyncio.wait_for(stream.send(block), 0.5)
+                sent += 1
+        assert 1 <= sent < 64
+        assert stream._connection.buffered <= 2 * MIB
+        stream.close()
+        await stream.closed
+        return heard(peer, stage, stream), sent
+
+    frames, sent = play(peer, conversation)
+    assert len(frames) == sent + 1
+    assert frames[-1] == "close"
+
+
+@pytest.mark.rows("WSS-15", "WSS-17")
+def test_a_read_that_is_canceled_loses_nothing(peer):
+    """By a time limit, while waiting or just as the message comes."""
+
+    async def conversation(stage):
+        stream = stage.stream("accept", "echo")
+        info = await stream.opened
+        reader = info.readable.getReader()
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.read(), 0.01)
+        first, second = (asyncio.create_task(reader.read()) for _ in range(2))
+        await asyncio.sleep(0)
+        stream._received("one", 0)  # as the loop would, in this very moment
+        first.cancel()
+        assert (await second).value == "one"
+        await stream.send("two")
+        assert (await reader.read()).value == "two"
+        stream.close()
+        await stream.closed
+
+    play(peer, conversation)
+
+
+@pytest.mark.rows("WSS-04", "WSS-05")
+def test_one_who_waits_may_be_canceled(peer):
+    """`opened` and `closed` go on for the others."""
+
+    async def conversation(stage):
+        stream = stage.stream("wait 0.2", "accept", "wait 0.2", "close 1000")
+        for name in ("opened", "closed"):
+            other = getattr(stream, name)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(getattr(stream, name), 0.01)
+            await other
+        assert not stream._opening._waiting and not stream._ending._waiting
+
+    play(peer, conversation)
+
+
+@pytest.mark.rows("WSS-01")
+def test_a_block_that_is_canceled_closes(peer):
+    """`async with` that is left by a cancellation, before it opens or after, leaves no connection."""
+
+    async def conversation(stage):
+        for verbs in (["hang"], ["accept", "until close", "close 1000"]):
+
+            async def block(verbs=verbs):
+                async with stage.stream(*verbs) as stream:
+                    await stream.__anext__()
+
+            task = asyncio.create_task(block())
+            await asyncio.sleep(0.2)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            stream = stage._streams[-1]
+            await asyncio.wait([stream.closed], timeout=2)
+            assert stream._connection.state == 3
+
+    play(peer, conversation)
+
+
+@pytest.mark.rows("WSS-08", "WSS-21")
+@pytest.mark.parametrize("unread", [2, 1000])
+def test_a_server_that_closes_is_not_kept_waiting(peer, unread):
+    """Messages that nobody reads, in the same read as its Close frame, do not delay the end, and are there after it."""
+
+    async def conversation(stage):
+        stream = stage.stream("accept", "hold", f"repeat {unread} text x", "close 3000 bye")
+        start = time.monotonic()
+        info = await asyncio.wait_for(stream.closed, 5)
+        assert time.monotonic() - start < 1  # and not LINGER
+        assert (info.closeCode, info.reason) == (3000, "bye")
+        assert [message async for message in stream] == ["x"] * unread
+
+    play(peer, conversation)
+
+
+@pytest.mark.rows("WSS-17", "WSS-19")
+def test_a_stream_that_is_paused_can_be_closed(peer):
+    """The server is in the midst of sending more than anybody reads: our Close is answered all the same."""
+
+    async def conversation(stage):
+        async with stage.stream("accept", f"bulk 64 {MIB}", "until close", "close 1000") as stream:
+            await settled(lambda: peer.records[stage._keys[id(stream)]].written)
+            assert stream._connection._paused
+        return (await stream.closed).closeCode
+
+    assert play(peer, conversation) == 1000
+
+
+@pytest.mark.rows("WSS-14")
+def test_nothing_is_left_of_a_stream(peer):
+    """When it is closed it is garbage, whatever was awaited of it and however long its signal lives."""
+
+    async def conversation(stage):
+        controller = AbortController()
+        streams = []
+
+        async def use(*verbs):
+            stream = stage.stream(*verbs, signal=controller.signal)
+            stage._streams.clear()
+            streams.append(weakref.ref(stream))
+            with contextlib.suppress(WebSocketError):
+                info = await stream.opened
+                writer = info.writable.getWriter()
+                await writer.ready
+                await writer.write("x")
+                await info.readable.getReader().read()
+                await writer.close()
+
+        for verbs in (["accept", "echo"], ["fin"], ["accept", "fin"]):
+            await use(*verbs)
+        await asyncio.sleep(0)
+        gc.collect()
+        assert [stream() for stream in streams] == [None] * 3
+        assert controller.signal._steps == []
+
+    play(peer, conversation)
+
+
+def test_a_stream_in_use_is_not_garbage(peer):
+    """One that only a waiting reader knows stays alive, and so does what it waits for."""
+
+    async def conversation(stage):
+        async def read():
+            stream = WebSocketStream(stage.address(["accept", "wait 0.2", "text one", "close 1000"]))
+            return [message async for message in stream]
+
+        task = asyncio.create_task(read())
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+            gc.collect()
+        return await task
+
+    assert play(peer, conversation) == ["one"]
+
+
+def test_the_readme_s_example_runs(peer, capsys):
+    """Against a server that chooses its subprotocol, with nothing changed but the address."""
+    example = README.partition("## Streams")[2].partition("```python\n")[2].partition("```")[0]
+    verbs = "do=header%20sec-websocket-protocol:%20chat&do=accept&do=echo"
+    space = {}
+    exec(example.replace("wss://example.org/echo", f"{peer.origin}/streams-readme?{verbs}"), space)
+    asyncio.run(space["main"]())
+    assert capsys.readouterr().out == "Hello 🌍\n"
