@@ -61,12 +61,12 @@ def told(error):
     return error.name if isinstance(error, DOMException) else type(error).__name__
 
 
-def begin(job):
-    """Start the coroutine that `job()` makes; what is returned is awaited for its row."""
+def begin(job, *arguments):
+    """Start the coroutine that `job(*arguments)` makes; what is returned is awaited for its row."""
     ended = Future()
 
     async def run(_):
-        row = await outcome(job())
+        row = await outcome(job(*arguments))
         ended.set_result(row)
 
     target = EventTarget()
@@ -206,7 +206,9 @@ async def a_server_closes_a_stream(stage):
 @scenario("WSS-08", "WSS-21")
 async def what_was_not_read_when_the_server_closes(stage):
     """Messages that nobody reads before the server's Close frame are there afterwards, then reading ends."""
-    stream = stage.stream("accept", "text one", "wait 0.1", "text two", "wait 0.1", "hold", "text three", "close 3000 x")
+    stream = stage.stream(
+        "accept", "text one", "wait 0.1", "text two", "wait 0.1", "hold", "text three", "close 3000 x"
+    )
     row = await outcome(stream.__anext__())
     stage.note(row)
     await stage.sleep(0.6)
@@ -383,13 +385,13 @@ async def what_waits_to_be_written_when_a_stream_closes(stage):
         stream = stage.stream("accept", "wait 0.5", "until close", "close 1000")
         info = await stream.opened
         writer = info.writable.getWriter()
-        rows = [begin(lambda size=size: writer.write("x" * (size << 20))) for size in (32, 1)]
+        rows = [begin(writer.write, "x" * (size << 20)) for size in (32, 1)]
         await stage.sleep(0.1)
         if way == "writer":
             rows.append(begin(writer.close))
         else:
             stream.close()
-        rows.append(begin(lambda: stream.closed))
+        rows.append(begin(getattr, stream, "closed"))
         for row in rows:
             row = await row
             stage.note(row)
