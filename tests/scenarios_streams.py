@@ -48,6 +48,9 @@ async def a_stream_opens_reads_writes_and_closes(stage):
         stage.note(row)
     stage.note([name for name in ("readyState", "bufferedAmount", "binaryType", "onopen") if hasattr(stream, name)])
     stage.journal += await stage.heard(stream)
+    answer = "heard close 3001 'bye'"
+    if stage.engine == "node":  # Deviation: SRV-01, Node
+        answer = "heard close 3001 ''"
     return [
         True,
         "True b ''",
@@ -60,7 +63,7 @@ async def a_stream_opens_reads_writes_and_closes(stage):
         [],
         "heard text " + show("ü"),
         r"heard binary b'\x01\x02'",
-        "heard close 3001 'bye'",
+        answer,
     ]
 
 
