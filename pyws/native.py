@@ -252,10 +252,10 @@ class Connection:
 class StreamConnection(Connection):
     """A connection that is asked whether the network takes more.
 
-    A browser's WebSocket cannot be told to wait, and does not say when it has sent: what it receives is kept above, what
-    waits to be sent is looked at every now and then. Chromium's own WebSocketStream could do both, but as of version 156
-    it drops what was not read yet when the server closes, and when the connection is lost while it sends, the page
-    crashes.
+    A browser's WebSocket cannot be told to wait, and does not say when it has sent: what it receives is kept above,
+    what waits to be sent is looked at every now and then. Chromium's own WebSocketStream could do both, but as of
+    version 156 it drops what was not read yet when the server closes, and when the connection is lost while it sends,
+    the page crashes.
     """
 
     drained: "Callable[[], object] | None" = None

@@ -607,11 +607,30 @@ def without_ci(**more):
     return {**{name: value for name, value in os.environ.items() if name not in ("CI", "DISPLAY")}, **more}
 
 
-def test_the_demo_ends_where_nobody_watches():
-    """In a pipe, with the comparison's own exit status."""
-    done = subprocess.run(demo(None, False, False), capture_output=True, text=True, env=without_ci(), timeout=60)
+@pytest.mark.parametrize("ci, to_compare", [("true", False), ("", True)], ids=["in CI", "--compare"])
+def test_the_demo_ends_after_the_comparison(ci, to_compare):
+    """In CI, or when it is told to: with the comparison's own exit status."""
+    environ = without_ci(CI=ci)
+    done = subprocess.run(demo(None, to_compare, False), capture_output=True, text=True, env=environ, timeout=60)
     assert done.returncode == 0, done
     assert re.search(r"The 3 journals are identical: \d+ rows each\.\n$", done.stdout)
+
+
+def test_the_demo_brings_up_the_lab_after_the_comparison():
+    """Without a word, and without a terminal: the last line it says is where the lab is."""
+    command = demo(free_port(), False, False)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=without_ci()) as process:
+        try:
+            text = ""
+            while "The lab: " not in text:
+                line = process.stdout.readline()
+                assert line, text
+                text += line
+            assert "identical" in text
+            with urllib.request.urlopen(re.search(r"The lab: (\S+)", text)[1]) as page:
+                assert "<title>pyws lab</title>" in page.read().decode()
+        finally:
+            process.send_signal(signal.SIGINT)
 
 
 def test_the_demo_opens_the_lab(tmp_path):
