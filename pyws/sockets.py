@@ -106,11 +106,11 @@ class Connection(asyncio.Protocol):
 
     # A third of the memory that a dict of them takes.
     __slots__ = (
-        "_aborted", "_address", "_agent", "_answer", "_chunks", "_closing", "_core", "_deaf", "_dropped", "_failure",
-        "_flushing", "_full", "_given_up", "_head", "_heard", "_held", "_home", "_in_transport", "_life", "_loop",
-        "_loss", "_lost", "_max_size", "_missing", "_needed", "_paused", "_pieces", "_protocols", "_queue",
-        "_queued", "_reset", "_size", "_started", "_task", "_timer", "_transport", "_user", "_written", "drained",
-        "state", "url", "__weakref__",
+        "_aborted", "_address", "_agent", "_answer", "_attempting", "_chunks", "_closing", "_core", "_deaf",
+        "_dropped", "_failure", "_flushing", "_full", "_given_up", "_head", "_heard", "_held", "_home",
+        "_in_transport", "_life", "_loop", "_loss", "_lost", "_max_size", "_missing", "_needed", "_paused",
+        "_pieces", "_protocols", "_queue", "_queued", "_reset", "_size", "_task", "_timer", "_transport", "_user",
+        "_written", "drained", "state", "url", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, url: str, protocols: list[str], user: User) -> None:
@@ -135,7 +135,7 @@ class Connection(asyncio.Protocol):
         self._loss: asyncio.Future[None] | None = None
         self._reset: Exception | None = None
         self._failure: FailedError | None = None
-        self._given_up = self._started = self._deaf = self._aborted = False
+        self._given_up = self._attempting = self._deaf = self._aborted = False
         self._timer: asyncio.TimerHandle | None = None
         self._life: asyncio.TimerHandle | None = None
         self._heard = False
@@ -192,7 +192,7 @@ class Connection(asyncio.Protocol):
         self._home.check()
         if self.state == CONNECTING:
             self._given_up = True
-            if self._started:
+            if self._attempting:  # and not on its way to the end already
                 self._task.cancel()
         else:
             self._closing = (code, reason)
@@ -246,12 +246,15 @@ class Connection(asyncio.Protocol):
     # The life of a connection: one task, and its end is the one ending.
 
     async def _live(self) -> None:
-        self._started = True
         failed = True
         try:
             if not self._given_up:
-                async with asyncio.timeout(self._agent.opening_timeout):
-                    await self._establish()
+                self._attempting = True
+                try:
+                    async with asyncio.timeout(self._agent.opening_timeout):
+                        await self._establish()
+                finally:
+                    self._attempting = False
                 await self._until_lost()
                 reason = self._failure or (self._reset if self._core.close_rcvd is None else None)
                 failed = reason is not None
@@ -334,6 +337,7 @@ class Connection(asyncio.Protocol):
             await self._connect(proxy, places)
         except BaseException:
             # What it had begun ends in the next round; uvloop then tells nobody that the transport was lost.
+            self._attempting = False
             await asyncio.sleep(0)
             self._transport = None
             raise

@@ -15,6 +15,8 @@ import pytest
 import pyws.sockets
 from pyws import WebSocket
 
+pytestmark = [pytest.mark.once, pytest.mark.timeout(500)]
+
 PATIENCE = 120  # seconds for one case
 
 WEAKER = {
@@ -108,7 +110,6 @@ def weaker(verdicts):
     return {case: verdict for case, verdict in verdicts.items() if verdict != "OK"}
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("pattern", GROUPS)
 def test_cases_weaker_than_ok(verdicts, pattern):
     """Exactly those that WEAKER lists."""
@@ -117,7 +118,6 @@ def test_cases_weaker_than_ok(verdicts, pattern):
     assert weaker(found) == listed
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("pattern", HINTED)
 def test_cases_with_the_hint_are_ok(verdicts, pattern):
     """With `client_no_context_takeover` offered nothing is left to say."""
@@ -125,7 +125,6 @@ def test_cases_with_the_hint_are_ok(verdicts, pattern):
     assert len(found) == 18 and not weaker(found)
 
 
-@pytest.mark.timeout(900)
 def test_every_case_was_played(verdicts):
     """The groups cover the suite."""
     cases = [case for pattern in GROUPS for case in verdicts(pattern)]

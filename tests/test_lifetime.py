@@ -437,6 +437,30 @@ def test_close_at_any_moment_of_connecting(runner, address, rounds):
     assert runner.run(main()) == ["error", "close"]
 
 
+@pytest.mark.rows("ERR-02", "CLS-13")
+@pytest.mark.parametrize("rounds", range(8))
+@pytest.mark.parametrize("answer", ["fin", "reset", r"head HTTP/1.1%20404%20No\r\n\r\n"])
+def test_close_at_any_moment_of_a_failure(runner, address, answer, rounds):
+    """In every round of the loop after the server's refusal `close()` leads to the `close` event, too."""
+
+    async def main():
+        journal, ended = [], asyncio.Event()
+        ws = WebSocket(address("wait 0.05", answer, "hang"))
+        for kind in KINDS:
+            ws.addEventListener(kind, lambda event: journal.append(event.type))
+        ws.addEventListener("close", lambda event: ended.set())
+        await until(address.requested)
+        time.sleep(0.1)  # the refusal is there, and this loop has not seen it
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        ws.close()
+        async with asyncio.timeout(5):
+            await ended.wait()
+        return journal
+
+    assert runner.run(main()) == ["error", "close"]
+
+
 @pytest.mark.rows("ERR-02", "CKE-07")
 def test_a_server_that_vanishes_after_its_challenge_is_a_refusal(runner):
     """It asks for credentials and listens no more: the second attempt fails as a first one would."""

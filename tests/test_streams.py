@@ -13,8 +13,6 @@ from pyws import AbortController, WebSocketError, WebSocketStream
 
 from stage import Stage
 
-pytestmark = pytest.mark.once
-
 MIB = 1 << 20
 README = Path(__file__).parent.parent.joinpath("README.md").read_text("utf-8")
 numbers = itertools.count()

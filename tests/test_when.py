@@ -11,8 +11,6 @@ from pyws import Event, EventTarget, WebSocket
 
 from stage import Stage
 
-pytestmark = pytest.mark.once
-
 README = Path(__file__).parent.parent.joinpath("README.md").read_text("utf-8")
 numbers = itertools.count()
 
@@ -127,6 +125,7 @@ def test_who_is_canceled_takes_nothing_along(peer):
     asyncio.run(main())
 
 
+@pytest.mark.once
 def test_the_readme_s_example_runs(capsys):
     """Against the echo server, with nothing changed but the address."""
     import serve

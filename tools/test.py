@@ -3,6 +3,7 @@
 python3 tools/test.py [arguments of pytest]
 """
 
+import re
 import subprocess
 import sys
 import time
@@ -24,8 +25,13 @@ STEPS = {
     "mypy brython": ["-m", "mypy", "--platform", "brython", "pyws"],
     "pytest": ["-m", "pytest", *TOGETHER],
 }
-# What other Pythons of the machine run: a browser does not know which one drives it, Autobahn takes minutes.
-ELSEWHERE = ["-m", "pytest", *TOGETHER, "--cells", "cpython", "-m", "not once", "--ignore", "tests/test_autobahn.py"]
+# What other Pythons of the machine run: a browser does not know which one drives it. Files that are marked so as a whole
+# are not even imported, for they may need what those Pythons do not have.
+ELSEWHERE = ["-m", "pytest", *TOGETHER, "--cells", "cpython", "-m", "not once"]
+ONCE = re.compile(r"^pytestmark = .*\bpytest\.mark\.once\b", re.M)
+
+LIMIT = 2400
+"""Seconds that a step may take: several times what it needs."""
 
 
 def main() -> int:
@@ -33,15 +39,22 @@ def main() -> int:
     with environment.step("bundling what pages load"):
         bundle.build()
     steps = {name: [sys.executable, *command] for name, command in STEPS.items()}
+    tests = environment.ROOT.joinpath("tests").glob("test_*.py")
+    once = [f"--ignore={file}" for file in tests if ONCE.search(file.read_text("utf-8"))]
     for version, program in environment.other_pythons():
         folder = environment.ROOT / f".venv-{version}"
-        steps[f"pytest {version}"] = [str(environment.provide_venv(folder, program, version, "cpython")), *ELSEWHERE]
+        python = environment.provide_venv(folder, program, version, "cpython")
+        steps[f"pytest {version}"] = [str(python), *ELSEWHERE, *once]
     rows = []
     for name, command in steps.items():
         arguments = sys.argv[1:] if name.startswith("pytest") else []
         print(f"--- {name}", flush=True)
         start = time.monotonic()
-        status = subprocess.run([*command, *arguments], cwd=environment.ROOT).returncode
+        try:
+            status = subprocess.run([*command, *arguments], cwd=environment.ROOT, timeout=LIMIT).returncode
+        except subprocess.TimeoutExpired:
+            print(f"\n{name} did not end within {LIMIT} s", flush=True)
+            status = 1
         rows.append((name, time.monotonic() - start, status))
     print()
     for name, seconds, status in rows:
