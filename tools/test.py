@@ -25,8 +25,8 @@ STEPS = {
     "mypy brython": ["-m", "mypy", "--platform", "brython", "pyws"],
     "pytest": ["-m", "pytest", *TOGETHER],
 }
-# What other Pythons of the machine run: a browser does not know which one drives it. Files that are marked so as a whole
-# are not even imported, for they may need what those Pythons do not have.
+# What other Pythons of the machine run: a browser does not know which one drives it. Files that are marked so as a
+# whole are not even imported, for they may need what those Pythons do not have.
 ELSEWHERE = ["-m", "pytest", *TOGETHER, "--cells", "cpython", "-m", "not once"]
 ONCE = re.compile(r"^pytestmark = .*\bpytest\.mark\.once\b", re.M)
 
