@@ -247,19 +247,21 @@ if sys.platform == "emscripten" or sys.platform == "brython":
 class Line:
     """Those who wait until `ready()`, each called in the order of their coming.
 
-    Who was called acts, then says `next()`. Whoever makes it ready says `next()` too.
+    Who was called acts, then says `done()`. Whoever makes it ready says `next()`.
     """
 
     def __init__(self, ready: "Callable[[], object]") -> None:
         self._ready = ready
-        self._waiting: list[Any] = []
+        self._waiting: list[Any] = []  # and first of them the one that acts: in Brython every `await` lets others run
 
     async def turn(self) -> None:
-        """Wait until it is ready, and nobody who came earlier still waits."""
+        """Wait until it is ready, and nobody who came earlier still waits or acts."""
         if not self._waiting and self._ready():
+            self._waiting.append(None)
             return
         ticket: Any = future()
         self._waiting.append(ticket)
+        error = None  # in Brython, what is bound in a `try` for the first time is not found after it if others run too
         try:
             error = await ticket
         except BaseException:  # most often, who waits is canceled: nothing is lost, the next one is called
@@ -267,21 +269,29 @@ class Line:
             self.next()
             ticket = None  # it knows the exception, which knows this frame: a circle, to be garbage only by and by
             raise
-        self._waiting.remove(ticket)
         if error is not None:
+            self._waiting.remove(ticket)
             self.next()
             raise error
 
+    def done(self) -> None:
+        """End one's turn, and call the next."""
+        self._waiting.pop(0)
+        self.next()
+
     def next(self) -> None:
         """Call the first in line, if it is ready."""
-        if self._waiting and self._ready() and not self._waiting[0].done():
-            self._waiting[0].set_result(None)
+        if self._waiting and self._ready():
+            self._call(self._waiting[0], None)
 
     def dismiss(self, error: BaseException) -> None:
         """Raise `error` for all who wait and were not called."""
         for ticket in self._waiting:
-            if not ticket.done():
-                ticket.set_result(error)
+            self._call(ticket, error)
+
+    def _call(self, ticket: "Any", error: "BaseException | None") -> None:
+        if ticket is not None and not ticket.done():
+            ticket.set_result(error)
 
 
 class Queue:
@@ -314,9 +324,9 @@ class Queue:
         await self.line.turn()
         if self.items:
             item = self.items.pop(0)
-            self.line.next()
+            self.line.done()
             return item
-        self.line.next()
+        self.line.done()
         assert self.error is not None
         raise self.error.with_traceback(None)  # else it would collect the frames of everyone who asks
 

@@ -170,6 +170,30 @@ js_connect = js_Function.new(
 )
 
 
+# Of what connects to nothing: a browser may have asked the server already when a WebSocket is closed at once.
+js_idle = js_Function.new(
+    "url",
+    "protocols",
+    "up",
+    """
+    const page = globalThis.document?.baseURI ?? globalThis.location?.href;
+    let address;
+    try {
+        address = new URL(url, page);
+        address.protocol = address.protocol.replace("http", "ws");
+        if (!/^wss?:$/.test(address.protocol) || address.href.includes("#")) throw address;
+    } catch {
+        return {failure: "SyntaxError", message: `The URL '${url}' is no address of a WebSocket.`};
+    }
+    return {
+        socket: {url: address.href, readyState: 0, bufferedAmount: 0},
+        send: () => 3,
+        close: () => setTimeout(up, 0, "closed", 0, true, false, 1006, ""),
+    };
+    """,
+)
+
+
 class UserAgent:
     """In a page the browser is the user agent, so there is nothing to set."""
 
@@ -192,7 +216,7 @@ class Connection:
     held = False
     """The browser itself keeps a socket alive that somebody listens to."""
 
-    def __init__(self, url: str, protocols: "list[str]", user: "Any") -> None:
+    def __init__(self, url: str, protocols: "list[str]", user: "Any", js_connect: "Any" = js_connect) -> None:
         self._user = user
         self._given_up = False
         self._buffered = 0
@@ -260,6 +284,9 @@ class StreamConnection(Connection):
 
     drained: "Callable[[], object] | None" = None
     _glancing = False
+
+    def __init__(self, url: str, protocols: "list[str]", user: "Any", idle: bool) -> None:
+        super().__init__(url, protocols, user, js_idle if idle else js_connect)
 
     def pause(self, paused: bool) -> None:
         """Receive no more for now, or again: here nothing can be done."""

@@ -805,6 +805,16 @@ _utf8 = codecs.getincrementaldecoder("utf-8")
 NOTHING = Pieces(False)
 
 
+class StreamConnection(Connection):
+    """A connection of a stream; one that is idle connects to nothing, and ends."""
+
+    __slots__ = ()
+
+    def __init__(self, url: str, protocols: list[str], user: User, idle: bool) -> None:
+        super().__init__(url, protocols, user)
+        self._given_up = idle
+
+
 def _is_address(host: str) -> bool:
     """Tell whether a host of the URL standard is an IP address."""
     return ":" in host or host.replace(".", "").isdigit()

@@ -6,6 +6,7 @@ https://websockets.spec.whatwg.org/
 The seam. Below it stands `Connection` (`native.py` in a page, `sockets.py` elsewhere):
 
     down  Connection(url, protocols, user)  begins to connect; may raise DOMException SyntaxError or SecurityError
+          StreamConnection(…, idle)         the same for a stream; if idle, connects to nothing and waits for its close
           .send(data) -> state              str: a text message, bytes: a binary message; taken only if OPEN
           .close(code, reason)              int | None, str: already valid
           .held                             whether the program still listens: else it may be collected as garbage
@@ -32,8 +33,7 @@ if sys.platform == "emscripten" or sys.platform == "brython":
     from .native import UserAgent as UserAgent
 else:
     from .sockets import Connection
-
-    StreamConnection = Connection
+    from .sockets import StreamConnection as StreamConnection
     from .useragent import UserAgent as UserAgent
 
 TYPE_CHECKING = False

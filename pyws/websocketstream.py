@@ -298,7 +298,7 @@ class WritableStream:
             if self._stream._connection.send(message) != 1:
                 raise self._refusal() or AssertionError
         finally:
-            self._line.next()
+            self._line.done()
 
     async def _close(self) -> None:
         self._check_not_closed()
@@ -309,7 +309,7 @@ class WritableStream:
             await self._line.turn()  # what waits to be written goes first
         finally:
             self._stream.close()
-            self._line.next()
+        self._line.done()
         await self._stream.closed
 
     def _abort(self, reason: "Any") -> None:
@@ -354,7 +354,7 @@ class Writer:
             await writable._line.turn()
             refusal = writable._refusal()
             settled.settle(None, None if writable._closing and writable._stream._error is None else refusal)
-            writable._line.next()
+            writable._line.done()
 
         loop.start(wait(self._mine()))
         return settled.get()
@@ -432,12 +432,13 @@ class WebSocketStream(metaclass=Interface):
         self._messages = loop.Queue()
         self._readable = ReadableStream(self)
         self._writable = WritableStream(self)
-        self._connection = connection = StreamConnection(address, names, self)
+        aborted = signal is not None and signal.aborted
+        self._connection = connection = StreamConnection(address, names, self, aborted)
         connection.held = True
         connection.drained = self._writable._line.next
         self._url = connection.url
         if signal is not None:
-            if signal.aborted:
+            if aborted:
                 self._abort(signal.reason)
             else:
                 self._signal = signal

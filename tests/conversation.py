@@ -23,7 +23,7 @@ SLACK = 300_000  # bytes that a connection may hold beyond what it was fed: the 
 RATIO = 1040  # of deflate at its best
 
 MANNERS = ("listen",) * 5 + ("echo",) * 4 + ("close", "close", "close early", "give up", "send after close")
-"""What the program does: `close` at the first message, `close early` when open, `give up` while connecting."""
+"""What the program does: `close` at the first message, `close early` when open, `give up` after a few rounds."""
 
 SIZES = ((),) * 6 + ((1,), (2, 1), (7,), (3, 50), (1, 200), (1000,), (64, 1, 1))
 
@@ -55,6 +55,7 @@ class Conversation:
     asks: bool = False  # for the subprotocol "chat"
     hasty: bool = False  # the server speaks before it has heard anything
     stuck: bool = False  # the network takes nothing
+    rounds: int = 0  # of the loop until it gives up
 
     @classmethod
     def read(cls, data, stream=None):
@@ -70,6 +71,7 @@ class Conversation:
             asks=b"Protocol: chat" in stream,
             hasty=flags % 16 == 1,
             stuck=flags // 16 == 1,
+            rounds=size // len(SIZES),
         )
 
     def pieces(self):
@@ -233,7 +235,9 @@ async def _perform(loop, conversation):
         ws.addEventListener(kind, note)
         ws.addEventListener(kind, behave)
     if conversation.manner == "give up":
-        loop.call_soon(ws.close)
+        for _ in range(conversation.rounds):
+            await asyncio.sleep(0)
+        ws.close()
     # A program closes at last what the server would leave open for ever.
     loop.call_later(500, ws.close)
     await over

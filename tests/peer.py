@@ -74,6 +74,7 @@ class Record:
         self.frames = []
         self.written = 0  # bytes that the network took
         self.over = threading.Event()
+        self.awake = asyncio.Event()
 
 
 class Conversation:
@@ -332,6 +333,10 @@ class Conversation:
     async def do_wait(self, seconds):
         await asyncio.sleep(float(seconds))
 
+    async def do_sleep(self, _):
+        """Do nothing until the client asks for `wake`."""
+        await self.record.awake.wait()
+
     # Listening
 
     async def do_ready(self, _):
@@ -484,6 +489,9 @@ class Peer:
             return await asyncio.to_thread(self.heard, key)
         if subject == "request":
             return self.records[key].request
+        if subject == "wake":
+            self.records[key].awake.set()
+            return []
         if subject == "written":
             return [str(self.records[key].written)]
         server = {"refused": self._deaf, "hangup": self._hangup.sockets[0]}[key]

@@ -168,6 +168,10 @@ class Stage:
         lines = await self.ask("written/" + self._keys[id(ws)])
         return int(lines[0])
 
+    async def wake(self, ws):
+        """Wake the peer, which sleeps on this connection."""
+        await self.ask("wake/" + self._keys[id(ws)])
+
     async def request(self, ws):
         """The request line and headers of this connection."""
         return await self.ask("request/" + self._keys[id(ws)])

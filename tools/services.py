@@ -23,7 +23,6 @@ JSON_RPC = Subprotocol("jsonrpc-2.0")
 LONGEST_WAIT = 10  # seconds that "sleep" may ask for
 
 rooms: dict[str, list[ServerConnection]] = {}
-names = map(str, itertools.count(1))
 lock = threading.Lock()  # every connection has a thread of its own
 
 
@@ -55,7 +54,7 @@ def serve(connection: ServerConnection) -> None:
 def chat(connection: ServerConnection, name: str) -> None:
     opens = not name
     with lock:
-        name = name or next(names)
+        name = name or next(name for name in map(str, itertools.count(1)) if name not in rooms)
         rooms.setdefault(name, []).append(connection)
     try:
         if opens:

@@ -11,35 +11,43 @@ import { Journal, align, bytes, count, draw, make, milliseconds, onlyMoved, peak
 const REDRAW = 50; // milliseconds from one look of the table to the next, or more if it takes long to draw
 const SETTLED = 300; // milliseconds without a row, after which a page's script counts as done
 const WARM = 1000; // milliseconds into a run, when the next one's interpreter is loaded
+const TURN = 3000; // milliseconds after which the next runtime begins, if a script has not ended by then
 const START = "Start the lab by python3 tools/demo.py";
 
 const $ = (id) => document.getElementById(id);
 
-// A runtime and its journal. `state` is "loading", "ready", "running", "done", "stopped", "failed" (the runtime, not the
-// script) or "absent"; `told` says more than that, if there is more to say.
+// A runtime and its journal. `state` is "loading", "ready", "waiting" for its turn, "running", "done", "stopped",
+// "failed" (the runtime, not the script) or "absent"; `told` says more than that, if there is more to say.
 class Column {
   state = "loading";
   told = "";
   version = "";
   journal = new Journal();
+  #over = Promise.withResolvers();
 
   constructor(name) {
     this.name = name;
   }
 
   get running() {
-    return this.state === "running";
+    return this.state === "running" || this.state === "waiting";
+  }
+
+  // A promise of the end of the run.
+  get over() {
+    return this.#over.promise;
   }
 
   get there() {
     return this.state !== "absent" && this.state !== "failed";
   }
 
-  // Begin a run: nothing is left of the last one.
-  start() {
+  // A run is to begin: nothing is left of the last one.
+  wait() {
     this.stop();
     this.journal = new Journal();
-    this.change("running");
+    this.#over = Promise.withResolvers();
+    this.change("waiting");
   }
 
   add(line) {
@@ -50,6 +58,7 @@ class Column {
 
   change(state, told = "") {
     [this.state, this.told] = [state, told];
+    if (!this.running) this.#over.resolve();
     redraw();
   }
 }
@@ -59,7 +68,7 @@ class Server extends Column {
   #abort = null;
 
   run(script, args) {
-    this.start();
+    this.change("running");
     this.#abort = new AbortController();
     this.#follow(script, args, this.#abort.signal);
   }
@@ -145,7 +154,7 @@ class Page extends Column {
   }
 
   async run(script, args) {
-    this.start();
+    this.change("running");
     this.warm();
     const { worker, ready } = this.#spare;
     [this.#worker, this.#spare, this.#ended] = [worker, null, false];
@@ -220,7 +229,7 @@ async function choose(file) {
 
 const cpython = new Server("CPython");
 const columns = [cpython, new Page("Pyodide", "pyodide.js", "module"), new Page("Brython", "brython.js", "classic")];
-let [ran, stopped] = [false, false];
+let [runs, ran, stopped] = [0, false, false];
 
 const heads = columns.map(({ name }, index) => {
   const head = {
@@ -249,7 +258,7 @@ function redrawNow() {
   took = performance.now() - began;
 }
 
-const WORDS = { loading: "loading …", ready: "ready", running: "running", stopped: "stopped", done: "done" };
+const WORDS = { loading: "loading …", ready: "ready", waiting: "its turn comes", running: "running", stopped: "stopped", done: "done" };
 
 function drawHeads() {
   columns.forEach((column, index) => {
@@ -327,12 +336,20 @@ function announce({ rows, unlike }) {
   $("stop").disabled = !running;
 }
 
-function run() {
+// One runtime after the other: none slows another down, and the server has done with the one before.
+async function run() {
   const [script, server] = [editor.state.doc.toString(), $("server").value.trim()];
+  const mine = (runs += 1);
   [ran, stopped] = [true, false];
   document.querySelector("tbody").replaceChildren();
-  for (const column of columns) if (column.state !== "absent") column.run(script, server ? [server] : []);
-  redrawNow();
+  const there = columns.filter((column) => column.state !== "absent");
+  there.forEach((column) => column.wait());
+  for (const column of there) {
+    if (mine !== runs || stopped) return;
+    column.run(script, server ? [server] : []);
+    redrawNow();
+    await Promise.race([column.over, new Promise((resolve) => setTimeout(resolve, TURN))]);
+  }
 }
 
 function stop() {
