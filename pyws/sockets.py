@@ -191,7 +191,7 @@ class Connection(asyncio.Protocol):
         """Start the closing handshake, after what was sent; while connecting, give up."""
         self._home.check()
         if self.state == CONNECTING:
-            self._given_up = True
+            self._given_up = self._deaf = True
             if self._attempting:  # and not on its way to the end already
                 self._task.cancel()
         else:

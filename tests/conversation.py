@@ -123,7 +123,11 @@ class Loop(asyncio.BaseEventLoop):
         protocol.connection_made(self.transport)
         if self.conversation.hasty:
             self.transport.start()
-            await asyncio.sleep(0)
+            try:
+                await asyncio.sleep(0)
+            except BaseException:
+                self.transport.close()
+                raise
         else:
             self.call_soon(self.transport.start)
         return self.transport, protocol

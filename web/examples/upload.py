@@ -16,7 +16,6 @@ shown = 0
 def on_open(event):
     for start in range(0, len(FILE), CHUNK):
         ws.send(FILE[start : start + CHUNK])
-    ws.send("How much do you have?")  # comes after all of them
     show_progress()
 
 
@@ -26,25 +25,17 @@ def show_progress(event=None):
     while shown < 4 and 4 * (len(FILE) - ws.bufferedAmount) >= (shown + 1) * len(FILE):
         shown += 1
         print(f"{'█' * 5 * shown:░<20} {25 * shown} %")
-    if shown == 4:
-        finish()
-    else:
+    if shown < 4:
         AbortSignal.timeout(20).onabort = show_progress
+    else:
+        ws.send("How much do you have?")
 
 
 def on_message(event):
-    answers.append(event.data)
-    finish()
+    print(f"The server has {event.data} of {len(FILE)} bytes.")
+    ws.close(1000)
 
 
-def finish():
-    """Once both are there: the last quarter, and the server's answer."""
-    if shown == 4 and answers:
-        print(f"The server has {answers[0]} of {len(FILE)} bytes.")
-        ws.close(1000)
-
-
-answers = []
 ws = WebSocket(f"{SERVER}upload")
 ws.onopen = on_open
 ws.onmessage = on_message
