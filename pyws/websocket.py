@@ -424,9 +424,13 @@ class WebSocket(EventTarget):
             self._listeners_changed()
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name[:2] == "on" and not hasattr(type(self), name):
+        own = type(self)
+        if name[:2] == "on" and not hasattr(own, name):
+            handlers = [
+                other for other in sorted(dir(own)) if other[:2] == "on" and isinstance(getattr(own, other), property)
+            ]
             raise AttributeError(
-                f"WebSocket has no {name!r}: its event handlers are onopen, onmessage, onerror, onclose; "
+                f"{own.__name__} has no {name!r}: its event handlers are {', '.join(handlers)}; "
                 "for other events use addEventListener, for data of your own declare it in your class"
             )
         if name.isupper() and hasattr(WebSocket, name):

@@ -1,6 +1,7 @@
 """The lab page in Chromium, as a visitor meets it: with three runtimes, a keyboard, a phone, or bad luck."""
 
 import contextlib
+import ctypes
 import http.client
 import json
 import os
@@ -8,6 +9,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -305,8 +307,6 @@ def test_a_server_that_fails_is_shown_as_what_it_is(lab, peer):
 
 
 def free_port():
-    import socket
-
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
@@ -553,6 +553,30 @@ def test_only_its_own_page_may_run_scripts(lab, tmp_path):
     name = f"localhost:{port}"
     assert post(lab, script, Host=name, Origin=f"http://{name}")[0] == 200
     assert mark.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="takes Linux, and root who can be anybody")
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_no_other_user_may_run_scripts(lab, tmp_path, family):
+    """Whatever kind of socket is used; the one who started it may."""
+    mark = tmp_path / "ran"
+    body = json.dumps({"script": f"open({str(mark)!r}, 'w')", "arguments": []})
+    host = urlsplit(lab.origin)
+    heads = [f"Host: {host.netloc}", f"Origin: {lab.origin}", "Content-Type: application/json"]
+    request = "\r\n".join(["POST /lab/run HTTP/1.0", *heads, f"Content-Length: {len(body)}", "", body])
+    address = (host.hostname if family == socket.AF_INET else f"::ffff:{host.hostname}", host.port)
+    libc = ctypes.CDLL(None)
+    for user, status in ((65534, b"403"), (0, b"200")):
+        libc.setfsuid(user)  # of this thread; whoever makes a socket has it
+        client = socket.socket(family)
+        libc.setfsuid(0)
+        with client, client.makefile("rb") as answer:
+            client.settimeout(20)
+            client.connect(address)
+            client.sendall(request.encode())
+            assert answer.readline().split()[1] == status
+            answer.read()
+        assert mark.exists() == (user == 0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")

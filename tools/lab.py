@@ -2,8 +2,7 @@
 
 It executes what it is sent, as you. So it answers only to the page that this very server has sent: requests that name
 another host (a page whose name was bound anew to this machine), come from another origin, or are of the kind that any
-page may send without asking, are refused. Other users of this machine it cannot tell from you: on one that you share,
-serve no lab.
+page may send without asking, are refused; and so is another user of this machine, where the system tells who it is.
 """
 
 import ast
@@ -69,6 +68,22 @@ def check(headers: Message, port: int) -> None:
     # https://fetch.spec.whatwg.org/#cors-safelisted-request-header
     if headers.get("Content-Type") != "application/json":
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A script comes as application/json.")
+
+
+def check_user(client: tuple[str, int], server: tuple[str, int]) -> None:
+    """Refuse what another user's program sends: Linux tells whose socket it is at the other end of a connection."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError), open(table) as lines:
+            for line in lines:
+                _, local, remote, _, _, _, _, user, *_ = line.split()
+                if local.endswith(place(client)) and remote.endswith(place(server)) and int(user) != os.getuid():
+                    raise RefusedError(HTTPStatus.FORBIDDEN, "Only the user who started the lab may run scripts.")
+
+
+def place(address: tuple[str, int]) -> str:
+    """Return an address as Linux lists it."""
+    host, port = address
+    return f"{int.from_bytes(socket.inet_aton(host), sys.byteorder):08X}:{port:04X}"
 
 
 def read(headers: Message, body: BufferedIOBase) -> tuple[str, list[str]]:

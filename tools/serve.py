@@ -80,6 +80,7 @@ class PageHandler(FileHandler):
             if self.path != "/lab/run":
                 raise lab.RefusedError(HTTPStatus.NOT_FOUND, "Nothing here can be run.")
             lab.check(self.headers, self.server.server_port)
+            lab.check_user(self.client_address, self.connection.getsockname())
             script, arguments = lab.read(self.headers, self.rfile)
         except lab.RefusedError as refusal:
             return self.send_error(refusal.status, str(refusal))
