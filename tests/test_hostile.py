@@ -30,6 +30,8 @@ from conversation import (
     theatre,
 )
 
+pytestmark = pytest.mark.timeout(300)
+
 MUTATED = 12_000  # conversations, about 15 seconds
 
 SETTINGS = settings(deadline=None, max_examples=600, suppress_health_check=list(HealthCheck))
