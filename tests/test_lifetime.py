@@ -416,23 +416,27 @@ def test_leaving_at_any_moment_of_connecting(runner, address, rounds):
     assert played(runner, address("accept"), act) == []
 
 
+async def closed_after(rounds, ws):
+    """The types of the events of a socket that is closed after so many rounds of the loop."""
+    journal, ended = [], asyncio.Event()
+    for kind in KINDS:
+        ws.addEventListener(kind, lambda event: journal.append(event.type))
+    ws.addEventListener("close", lambda event: ended.set())
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    ws.close()
+    async with asyncio.timeout(5):
+        await ended.wait()
+    return journal
+
+
 @pytest.mark.rows("BYE-01", "CLS-13")
 @pytest.mark.parametrize("rounds", range(8))
 def test_close_at_any_moment_of_connecting(runner, address, rounds):
     """In every early round of the loop `close()` leads to the `close` event."""
 
     async def main():
-        journal, ended = [], asyncio.Event()
-        ws = WebSocket(address("hang"))
-        for kind in KINDS:
-            ws.addEventListener(kind, lambda event: journal.append(event.type))
-        ws.addEventListener("close", lambda event: ended.set())
-        for _ in range(rounds):
-            await asyncio.sleep(0)
-        ws.close()
-        async with asyncio.timeout(5):
-            await ended.wait()
-        return journal
+        return await closed_after(rounds, WebSocket(address("hang")))
 
     assert runner.run(main()) == ["error", "close"]
 
@@ -444,19 +448,10 @@ def test_close_at_any_moment_of_a_failure(runner, address, answer, rounds):
     """In every round of the loop after the server's refusal `close()` leads to the `close` event, too."""
 
     async def main():
-        journal, ended = [], asyncio.Event()
         ws = WebSocket(address("wait 0.05", answer, "hang"))
-        for kind in KINDS:
-            ws.addEventListener(kind, lambda event: journal.append(event.type))
-        ws.addEventListener("close", lambda event: ended.set())
         await until(address.requested)
         time.sleep(0.1)  # the refusal is there, and this loop has not seen it
-        for _ in range(rounds):
-            await asyncio.sleep(0)
-        ws.close()
-        async with asyncio.timeout(5):
-            await ended.wait()
-        return journal
+        return await closed_after(rounds, ws)
 
     assert runner.run(main()) == ["error", "close"]
 
