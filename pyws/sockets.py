@@ -392,10 +392,11 @@ class Connection(asyncio.Protocol):
         self._abort()
         await self._until_lost()
 
-    async def _until_lost(self) -> None:
-        if not self._lost:
-            self._loss = self._loop.create_future()
-            await self._loss
+    def _until_lost(self) -> asyncio.Future[None]:
+        loss = self._loss = self._loop.create_future()
+        if self._lost:
+            loss.set_result(None)
+        return loss  # and no coroutine, whose frame every idle connection would keep
 
     def _go_away(self) -> None:
         # https://websockets.spec.whatwg.org/#make-disappear
@@ -511,6 +512,7 @@ class Connection(asyncio.Protocol):
             if user is not None:
                 extensions = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
                 user._opened(core.subprotocol or "", extensions)
+            response.headers.clear()  # the library keeps them for as long as the connection lives
 
     @property
     def _unanswered(self) -> bool:
