@@ -321,7 +321,13 @@ class Reconnection:
             if turn == self._turn:
                 self._asking = False
                 self._connect(url, protocols)
-        except Exception as error:
+        except BaseException as error:
+            if type(error).__name__ == "CancelledError":
+                # What a function waits for was canceled, which fails; or this task, by us or where the program ends.
+                if turn != self._turn or self._task.cancelling():
+                    raise
+            elif not isinstance(error, Exception):
+                raise
             loop.report(error)
             if turn == self._turn:
                 self._asking = False

@@ -144,6 +144,32 @@ def test_no_function_is_asked_after_close(runner, peer, rounds):  # noqa: F811
     assert runner.run(main()) == 0
 
 
+@pytest.mark.rows("REC-12")
+def test_what_a_function_waits_for_may_be_canceled(runner, peer, monkeypatch):  # noqa: F811
+    """That is a failed attempt like any other, also where nothing limits its time."""
+
+    async def main():
+        token = asyncio.get_running_loop().create_future()
+        url = address(peer, ["accept"])
+
+        async def ask():
+            if not token.done():
+                asyncio.get_running_loop().call_soon(token.cancel)
+                await token
+            return url
+
+        ws = ReconnectingWebSocket(ask, connect_timeout=None, **QUICK)
+        async with asyncio.timeout(5):
+            await event(ws, "open")
+        ws.close()
+        await event(ws, "close")
+
+    reported = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, *_: reported.append(kind))
+    runner.run(main())
+    assert reported == [asyncio.CancelledError]
+
+
 @pytest.mark.rows("REC-17")
 def test_it_needs_nobody_to_hold_it(runner, peer):  # noqa: F811
     """A program may drop it and live on in its listeners, through several connections."""
