@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 
 import pytest
 
@@ -13,6 +14,12 @@ from stage import SCENARIOS
 
 def pytest_addoption(parser):
     parser.addoption("--cells", default="", help="only cells whose id begins with this")
+
+
+def pytest_configure():
+    """Tests press Ctrl-C: what they start must not inherit that it is ignored, as in the background of a shell."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc):
