@@ -353,7 +353,7 @@ def start(job: "Awaitable[Any]") -> object:
         # A task that is canceled before it began never comes to its `finally`.
         _running.discard(task)
         if type(job).__name__ == "coroutine":
-            job.close()  # type: ignore[attr-defined]
+            job.close()  # type: ignore[attr-defined] # asked for by name, for Brython
 
     # The runtime refers to a task only weakly: this set keeps it alive until it ends.
     task = schedule(attempt())

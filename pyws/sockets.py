@@ -379,6 +379,7 @@ class Connection(asyncio.Protocol):
         elif places:
             options["sock"] = await start_connection(places, happy_eyeballs_delay=HEAD_START)
             host = port = None
+        # mypy cannot see which of its overloads fits options that are put together by name.
         await self._loop.create_connection(lambda: self, host, port, **options)  # type: ignore[call-overload]
 
     async def _hang_up(self, patience: float = 0) -> None:

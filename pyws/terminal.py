@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> int:
             print("A prompt needs prompt_toolkit: pip install 'pyws-websocket[connect]'.", file=sys.stderr)
             return USAGE
     # A character that the terminal's encoding lacks is no reason to stop.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # TextIO lacks it
     talk = Talk(options.hex, options.count, options.wait)
     try:
         with agent:

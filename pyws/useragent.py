@@ -135,7 +135,7 @@ class UserAgent:
         message = Message()
         for name, value in headers:
             message[name] = value
-        self.cookies.extract_cookies(_Response(message), _http_request(address))  # type: ignore[arg-type]
+        self.cookies.extract_cookies(_Response(message), _http_request(address))  # type: ignore[arg-type] # all it asks
 
     def forbids(self, address: Address) -> bool:
         """Tell whether this is mixed content: an insecure socket from a secure origin, not to this machine.

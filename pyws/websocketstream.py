@@ -77,7 +77,7 @@ class Later:
         else:
             self._waiting = [other for other in self._waiting if not other.done()]  # who was canceled
             self._waiting.append(future)
-        return future  # type: ignore[no-any-return]
+        return future  # type: ignore[no-any-return] # a runtime's own
 
     def settle(self, value: object, error: BaseException | None = None) -> None:
         """Give the value, or raise the error: the first time counts."""

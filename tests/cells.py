@@ -39,6 +39,19 @@ class Unavailable(Exception):
     """This runtime is not to be had here."""
 
 
+@contextlib.contextmanager
+def required():
+    """What is entered here must be there in CI; elsewhere a test does without, and says what is missing."""
+    import pytest
+
+    try:
+        yield
+    except (ImportError, Unavailable) as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
 class CPython:
     """This interpreter, every scenario in an event loop of its own that must be left as it was found."""
 

@@ -1,13 +1,13 @@
 """The cells as one fixture axis, the peer they all talk to, and the picture of what they wrote."""
 
-import os
+import asyncio
 import re
 import signal
 
 import pytest
 
 import conformance
-from cells import CELLS, Unavailable
+from cells import CELLS, required
 from peer import Peer
 from stage import SCENARIOS
 
@@ -87,12 +87,14 @@ def peer():
 @pytest.fixture(scope="session")
 def cell(request):
     """One runtime, started once."""
-    try:
+    with required():
         cell = request.param.__enter__()
-    except Unavailable as error:
-        reason = f"{request.param.id}: {error}"
-        if os.environ.get("CI"):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
     yield cell
     cell.__exit__(None, None, None)
+
+
+@pytest.fixture(params=[cell for cell in CELLS if cell.id.startswith("cpython")], ids=lambda cell: cell.id)
+def runner(request):
+    """What `asyncio.run` is made of, for each kind of loop."""
+    with request.param as cell, asyncio.Runner(debug=True, loop_factory=cell.loop_factory) as runner:
+        yield runner

@@ -1,5 +1,6 @@
 """The scripts of web/examples: in CPython, and in Chromium on Pyodide and Brython, each prints the same."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 import serve
 import services
-from cells import Unavailable, chromium
+from cells import chromium, required
 from test_main import run
 from test_page import shown
 
@@ -95,11 +96,10 @@ def browser():
     import bundle
 
     bundle.build()
-    try:
-        with chromium() as driver:
-            yield driver
-    except (ImportError, Unavailable) as error:
-        pytest.skip(str(error))
+    with contextlib.ExitStack() as stack:
+        with required():
+            driver = stack.enter_context(chromium())
+        yield driver
 
 
 @pytest.mark.parametrize("runtime", ["pyodide", "brython"])

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from cells import Unavailable, chromium, firefox, webkit
+from cells import chromium, firefox, required, webkit
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 
@@ -152,7 +152,7 @@ class Lab:
 @pytest.fixture(scope="module")
 def lab():
     with contextlib.ExitStack() as stack:
-        try:
+        with required():
             import bundle
             import serve
 
@@ -160,10 +160,6 @@ def lab():
             echo = stack.enter_context(serve.echo())
             origin = stack.enter_context(serve.pages(0, echo))
             driver = stack.enter_context(chromium())
-        except (ImportError, Unavailable) as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(str(error))
         driver.set_window_size(1280, 900)
         page = Lab(driver, origin, echo)
         page.open()
@@ -206,12 +202,8 @@ def test_an_example_writes_one_journal(lab, example):
 def test_another_browser_shows_the_same(lab, browser):
     """There, too, the Pythons of the page write the journal that CPython writes."""
     with contextlib.ExitStack() as stack:
-        try:
+        with required():
             driver = stack.enter_context(browser())
-        except (ImportError, Unavailable) as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(str(error))
         elsewhere = Lab(driver, lab.origin, lab.echo)
         elsewhere.open()
         for example in ("echo.py", "upload.py"):

@@ -15,19 +15,10 @@ import pytest
 import pyws.sockets
 from pyws import DOMException, EventTarget, UserAgent, WebSocket
 
-from cells import CELLS
 from peer import Peer
 
 KINDS = ("open", "message", "error", "close")
-LOOPS = [cell for cell in CELLS if cell.id.startswith("cpython")]
 numbers = itertools.count()
-
-
-@pytest.fixture(params=LOOPS, ids=lambda cell: cell.id)
-def runner(request):
-    """What `asyncio.run` is made of, for each kind of loop."""
-    with request.param as cell, asyncio.Runner(debug=True, loop_factory=cell.loop_factory) as runner:
-        yield runner
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from zipfile import ZipFile
 import pytest
 from packaging.requirements import Requirement
 
-from cells import Unavailable, chromium
+from cells import chromium, required
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]  # packages may have to be fetched
 
@@ -143,12 +143,8 @@ def site(made, tmp_path_factory):
         patch.setitem(serve.FOLDERS, "/", folder)
         origin = stack.enter_context(serve.pages())
         address = stack.enter_context(serve.echo())
-        try:
+        with required():
             driver = stack.enter_context(chromium())
-        except (ImportError, Unavailable) as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(str(error))
         driver.set_script_timeout(READY_WITHIN)
         yield Site(folder, origin, address, driver)
 

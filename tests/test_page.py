@@ -18,7 +18,7 @@ import pytest
 import pyws
 from pyws import page
 
-from cells import Unavailable, chromium
+from cells import chromium, required
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
 
@@ -49,13 +49,10 @@ def serving(*arguments):
 
 @pytest.fixture(scope="module")
 def browser():
-    try:
-        with chromium() as driver:
-            yield driver
-    except (ImportError, Unavailable) as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
+    with contextlib.ExitStack() as stack:
+        with required():
+            driver = stack.enter_context(chromium())
+        yield driver
 
 
 def shown(driver, text, state):

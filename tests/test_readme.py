@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 import pytest
 
 import cells
-from cells import Unavailable, chromium
+from cells import chromium, required
 from test_main import PATH, python, run
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
@@ -277,12 +277,8 @@ def site(tmp_path_factory):
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         stack.callback(server.shutdown)
-        try:
+        with required():
             driver = stack.enter_context(chromium())
-        except (ImportError, Unavailable) as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(str(error))
         yield Site(folder, origin, f"https://127.0.0.1:{server.server_port}", driver)
 
 

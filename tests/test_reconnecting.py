@@ -13,7 +13,7 @@ from pyws import ReconnectingWebSocket
 
 from peer import Peer
 from stage import encode
-from test_lifetime import runner, survives  # noqa: F401
+from test_lifetime import survives
 from test_main import run
 from test_threads import elsewhere, event
 
@@ -88,7 +88,7 @@ PHASES = [in_handshake, in_conversation, away, back_again, before_it_asks, while
 
 @pytest.mark.rows("REC-05", "REC-17")
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.__name__)
-def test_nothing_is_left_after_the_end(runner, peer, phase):  # noqa: F811
+def test_nothing_is_left_after_the_end(runner, peer, phase):
     """Whenever `close` was called, one `close` event later there is no task or timer, and the object is garbage."""
 
     async def main():
@@ -109,7 +109,7 @@ def test_nothing_is_left_after_the_end(runner, peer, phase):  # noqa: F811
 
 
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.__name__)
-def test_a_program_may_end_in_any_phase(runner, peer, phase):  # noqa: F811
+def test_a_program_may_end_in_any_phase(runner, peer, phase):
     """Without `close`: the loop is torn down, and nobody complains (warnings are errors)."""
     sockets = []
 
@@ -125,7 +125,7 @@ def test_a_program_may_end_in_any_phase(runner, peer, phase):  # noqa: F811
 
 @pytest.mark.rows("REC-05", "REC-12")
 @pytest.mark.parametrize("rounds", range(8))
-def test_no_function_is_asked_after_close(runner, peer, rounds):  # noqa: F811
+def test_no_function_is_asked_after_close(runner, peer, rounds):
     """In whichever round of the loop after a loss `close` was called: the task may be there, and not have begun."""
 
     async def main():
@@ -145,7 +145,7 @@ def test_no_function_is_asked_after_close(runner, peer, rounds):  # noqa: F811
 
 
 @pytest.mark.rows("REC-12")
-def test_what_a_function_waits_for_may_be_canceled(runner, peer, monkeypatch):  # noqa: F811
+def test_what_a_function_waits_for_may_be_canceled(runner, peer, monkeypatch):
     """That is a failed attempt like any other, also where nothing limits its time."""
 
     async def main():
@@ -171,7 +171,7 @@ def test_what_a_function_waits_for_may_be_canceled(runner, peer, monkeypatch):  
 
 
 @pytest.mark.rows("REC-17")
-def test_it_needs_nobody_to_hold_it(runner, peer):  # noqa: F811
+def test_it_needs_nobody_to_hold_it(runner, peer):
     """A program may drop it and live on in its listeners, through several connections."""
 
     async def main():
@@ -241,7 +241,7 @@ def test_a_thousand_attempts():
 
 
 @pytest.mark.rows("REC-02", "REC-18")
-def test_a_hundred_come_back_to_a_server_that_starts_anew(runner):  # noqa: F811
+def test_a_hundred_come_back_to_a_server_that_starts_anew(runner):
     """On the same port, after it refused for a while; all of them, and not all at once."""
     crowd = 100
 
@@ -290,7 +290,7 @@ def test_a_hundred_come_back_to_a_server_that_starts_anew(runner):  # noqa: F811
 
 
 @pytest.mark.rows("REC-16")
-def test_another_thread_is_told_so(runner, peer):  # noqa: F811
+def test_another_thread_is_told_so(runner, peer):
     """`send` and `close` raise there, while it is away and while it is not; by the loop's door they work."""
 
     async def main():
@@ -336,7 +336,7 @@ def test_an_unknown_name_is_one():
     import pyws
 
     with pytest.raises(AttributeError, match="module 'pyws' has no attribute 'ReconectingWebSocket'"):
-        pyws.ReconectingWebSocket  # noqa: B018
+        pyws.ReconectingWebSocket  # noqa: B018 - to ask for it is the test
     assert set(pyws.__all__) <= set(dir(pyws))
     assert pyws.ReconnectingWebSocket is sys.modules["pyws.reconnecting"].ReconnectingWebSocket
 

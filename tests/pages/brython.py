@@ -7,7 +7,7 @@ from browser import self as js_global
 
 try:
     before = set(sys.modules)
-    import pyws  # noqa: F401
+    import pyws  # noqa: F401 - for what it imports
 
     imported = sorted(set(sys.modules) - before)
     sys.path.insert(0, "/tests")

@@ -7,7 +7,7 @@ from pyscript import window
 
 try:
     before = set(sys.modules)
-    import pyws  # noqa: F401
+    import pyws  # noqa: F401 - for what it imports
 
     imported = sorted(set(sys.modules) - before)
     for file in window.URL.new(window.location.href).searchParams.get("files").split(" "):
