@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import itertools
+import socket
 import time
 import weakref
 from pathlib import Path
@@ -60,10 +61,13 @@ def test_a_server_waits_for_who_does_not_read(peer):
             first = await settled(lambda: record.written)
             assert first < total * MIB // 2
             assert sum(map(len, stream._messages.items)) <= MIB
+            ours = stream._connection._transport.get_extra_info("socket")
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MIB)  # of itself it grows for who reads, to 32 MiB
             for _ in range(8 * total):
                 await stream.__anext__()
             second = await settled(lambda: record.written)
             assert first < second < total * MIB
+            assert sum(map(len, stream._messages.items)) <= MIB
             assert [len(message) async for message in stream] == [MIB // 16] * (8 * total)
             assert record.written > total * MIB
 
@@ -75,15 +79,16 @@ def test_who_sends_waits_for_the_network(peer):
     """A peer that does not read: `send` waits, little is held, and a `send` that is canceled has sent nothing."""
 
     async def conversation(stage):
-        stream = stage.stream("accept", "wait 1.5", "until close", "close 1000")
+        stream = stage.stream("accept", "sleep", "until close", "close 1000")
         block = bytes(MIB)
         sent = 0
         with contextlib.suppress(TimeoutError):
-            while True:
+            while sent < 64:
                 await asyncio.wait_for(stream.send(block), 0.5)
                 sent += 1
         assert 1 <= sent < 64
         assert stream._connection.buffered <= 2 * MIB
+        await stage.wake(stream)
         stream.close()
         await stream.closed
         return heard(peer, stage, stream), sent
