@@ -44,8 +44,8 @@ class Blob:
             blobParts = ()
         if isinstance(blobParts, (str, bytes, bytearray, memoryview)) or not hasattr(blobParts, "__iter__"):
             raise TypeError(f"blobParts must be a list of parts: Blob([...]), not {blobParts.__class__.__name__}")
-        self._type = _mime(type)
-        self._data = b"".join([_part(part, endings == "native") for part in blobParts])
+        self._pyws_type = _mime(type)
+        self._pyws_data = b"".join([_part(part, endings == "native") for part in blobParts])
 
     @property
     def size(self) -> int:
@@ -53,7 +53,7 @@ class Blob:
 
         https://w3c.github.io/FileAPI/#dfn-size
         """
-        return len(self._data)
+        return len(self._pyws_data)
 
     @property
     def type(self) -> str:
@@ -61,7 +61,7 @@ class Blob:
 
         https://w3c.github.io/FileAPI/#dfn-type
         """
-        return self._type
+        return self._pyws_type
 
     def slice(self, start: int | None = None, end: int | None = None, contentType: str | None = None) -> "Blob":
         """Return a Blob of the bytes from `start` to `end`; negative numbers count from the end.
@@ -72,14 +72,14 @@ class Blob:
         for number in (start, end):
             if number is not None and not hasattr(number, "__index__"):
                 raise TypeError(f"start and end must be int, not {number.__class__.__name__}")
-        return _wrap(self._data[start:end], _mime("" if contentType is None else contentType))
+        return _wrap(self._pyws_data[start:end], _mime("" if contentType is None else contentType))
 
     async def text(self) -> str:
         """Return the bytes decoded from UTF-8: a byte order mark is dropped, what is malformed becomes U+FFFD.
 
         https://w3c.github.io/FileAPI/#dom-blob-text
         """
-        data = self._data[3:] if self._data[:3] == b"\xef\xbb\xbf" else self._data
+        data = self._pyws_data[3:] if self._pyws_data[:3] == b"\xef\xbb\xbf" else self._pyws_data
         return loop.decode(data)
 
     async def arrayBuffer(self) -> bytes:
@@ -87,24 +87,24 @@ class Blob:
 
         https://w3c.github.io/FileAPI/#dom-blob-arraybuffer
         """
-        return self._data
+        return self._pyws_data
 
     async def bytes(self) -> bytes:
         """Return the bytes.
 
         https://w3c.github.io/FileAPI/#dom-blob-bytes
         """
-        return self._data
+        return self._pyws_data
 
     def stream(self) -> "_Chunks":
         """Return an asynchronous iterator over the bytes, in chunks of at most 65,536.
 
         https://w3c.github.io/FileAPI/#dom-blob-stream
         """
-        return _Chunks(self._data)
+        return _Chunks(self._pyws_data)
 
     def __repr__(self) -> str:
-        return f"<Blob size={len(self._data)} type={self._type!r}>"
+        return f"<Blob size={len(self._pyws_data)} type={self._pyws_type!r}>"
 
 
 class _Chunks:
@@ -127,8 +127,8 @@ class _Chunks:
 
 def _wrap(data: bytes, type: str = "") -> Blob:
     blob = Blob()
-    blob._data = data
-    blob._type = type
+    blob._pyws_data = data
+    blob._pyws_type = type
     return blob
 
 
@@ -149,7 +149,7 @@ def _part(part: "Any", native: bool) -> bytes:
             string = string.replace("\r\n", "\n").replace("\r", "\n")
         return string.encode()
     if isinstance(part, Blob):
-        return part._data
+        return part._pyws_data
     try:
         return buffer_bytes(part)
     except TypeError:

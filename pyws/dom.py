@@ -111,8 +111,8 @@ class DOMException(Exception, metaclass=Interface):
             if not isinstance(argument, str):
                 raise TypeError(f"message and name must be str, not {type(argument).__name__}")
         super().__init__(message, name)
-        self._message = message
-        self._name = name
+        self._pyws_message = message
+        self._pyws_name = name
 
     @property
     def name(self) -> str:
@@ -120,7 +120,7 @@ class DOMException(Exception, metaclass=Interface):
 
         https://webidl.spec.whatwg.org/#dom-domexception-name
         """
-        return self._name
+        return self._pyws_name
 
     @property
     def message(self) -> str:
@@ -128,7 +128,7 @@ class DOMException(Exception, metaclass=Interface):
 
         https://webidl.spec.whatwg.org/#dom-domexception-message
         """
-        return self._message
+        return self._pyws_message
 
     @property
     def code(self) -> int:
@@ -136,10 +136,10 @@ class DOMException(Exception, metaclass=Interface):
 
         https://webidl.spec.whatwg.org/#dom-domexception-code
         """
-        return _CODES.get(self._name, 0)
+        return _CODES.get(self._pyws_name, 0)
 
     def __str__(self) -> str:
-        return f"{self._name}: {self._message}" if self._message else self._name
+        return f"{self._pyws_name}: {self._pyws_message}" if self._pyws_message else self._pyws_name
 
 
 def members(event_init: "Mapping[str, object] | None", keywords: "dict[str, Any]", *names: str) -> "dict[str, Any]":
@@ -179,26 +179,26 @@ class Event(metaclass=Interface):
     AT_TARGET = 2
     BUBBLING_PHASE = 3
 
-    _MEMBERS: "tuple[str, ...]" = ("bubbles", "cancelable", "composed")
+    _pyws_MEMBERS: "tuple[str, ...]" = ("bubbles", "cancelable", "composed")
 
     # What most events share stands on the class, so that making one stores only what differs.
-    _bubbles = _cancelable = _composed = _trusted = False
-    _target: "EventTarget | None" = None
-    _current_target: "EventTarget | None" = None
-    _stopped = _stopped_immediately = _canceled = _in_passive = False
+    _pyws_bubbles = _pyws_cancelable = _pyws_composed = _pyws_trusted = False
+    _pyws_target: "EventTarget | None" = None
+    _pyws_current_target: "EventTarget | None" = None
+    _pyws_stopped = _pyws_stopped_immediately = _pyws_canceled = _pyws_in_passive = False
 
     def __init__(self, type: str, eventInitDict: "Mapping[str, object] | None" = None, **keywords: "Any") -> None:
         if not isinstance(type, str):
             raise TypeError(f"type must be str, not {type.__class__.__name__}")
-        self._type = type
-        self._time_stamp: float = loop.now()
+        self._pyws_type = type
+        self._pyws_time_stamp: float = loop.now()
         if eventInitDict is not None or keywords:
-            self._initialize(members(eventInitDict, keywords, *self._MEMBERS))
+            self._pyws_initialize(members(eventInitDict, keywords, *self._pyws_MEMBERS))
 
-    def _initialize(self, init: "dict[str, Any]") -> None:
-        self._bubbles = bool(init.get("bubbles"))
-        self._cancelable = bool(init.get("cancelable"))
-        self._composed = bool(init.get("composed"))
+    def _pyws_initialize(self, init: "dict[str, Any]") -> None:
+        self._pyws_bubbles = bool(init.get("bubbles"))
+        self._pyws_cancelable = bool(init.get("cancelable"))
+        self._pyws_composed = bool(init.get("composed"))
 
     @property
     def type(self) -> str:
@@ -206,7 +206,7 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-type
         """
-        return self._type
+        return self._pyws_type
 
     @property
     def target(self) -> "EventTarget | None":
@@ -214,7 +214,7 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-target
         """
-        return self._target
+        return self._pyws_target
 
     @property
     def srcElement(self) -> "EventTarget | None":
@@ -222,7 +222,7 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-srcelement
         """
-        return self._target
+        return self._pyws_target
 
     @property
     def currentTarget(self) -> "EventTarget | None":
@@ -230,7 +230,7 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-currenttarget
         """
-        return self._current_target
+        return self._pyws_current_target
 
     @property
     def eventPhase(self) -> int:
@@ -238,7 +238,7 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-eventphase
         """
-        return 2 if self._current_target is not None else 0
+        return 2 if self._pyws_current_target is not None else 0
 
     @property
     def bubbles(self) -> bool:
@@ -246,7 +246,7 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-bubbles
         """
-        return self._bubbles
+        return self._pyws_bubbles
 
     @property
     def cancelable(self) -> bool:
@@ -254,7 +254,7 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-cancelable
         """
-        return self._cancelable
+        return self._pyws_cancelable
 
     @property
     def composed(self) -> bool:
@@ -262,7 +262,7 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-composed
         """
-        return self._composed
+        return self._pyws_composed
 
     @property
     def defaultPrevented(self) -> bool:
@@ -270,7 +270,7 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-defaultprevented
         """
-        return self._canceled
+        return self._pyws_canceled
 
     @property
     def isTrusted(self) -> bool:
@@ -278,7 +278,7 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-istrusted
         """
-        return self._trusted
+        return self._pyws_trusted
 
     @property
     def timeStamp(self) -> float:
@@ -286,7 +286,7 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-timestamp
         """
-        return loop.milliseconds(self._time_stamp)
+        return loop.milliseconds(self._pyws_time_stamp)
 
     @property
     def cancelBubble(self) -> bool:
@@ -294,12 +294,12 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-cancelbubble
         """
-        return self._stopped
+        return self._pyws_stopped
 
     @cancelBubble.setter
     def cancelBubble(self, value: object) -> None:
         if value:
-            self._stopped = True
+            self._pyws_stopped = True
 
     @property
     def returnValue(self) -> bool:
@@ -307,7 +307,7 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-returnvalue
         """
-        return not self._canceled
+        return not self._pyws_canceled
 
     @returnValue.setter
     def returnValue(self, value: object) -> None:
@@ -319,29 +319,29 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-composedpath
         """
-        return [] if self._current_target is None else [self._current_target]
+        return [] if self._pyws_current_target is None else [self._pyws_current_target]
 
     def stopPropagation(self) -> None:
         """Let no further phase begin: called in a capturing listener, the others do not run.
 
         https://dom.spec.whatwg.org/#dom-event-stoppropagation
         """
-        self._stopped = True
+        self._pyws_stopped = True
 
     def stopImmediatePropagation(self) -> None:
         """Let no further listener run.
 
         https://dom.spec.whatwg.org/#dom-event-stopimmediatepropagation
         """
-        self._stopped = self._stopped_immediately = True
+        self._pyws_stopped = self._pyws_stopped_immediately = True
 
     def preventDefault(self) -> None:
         """Cancel the event, if it is cancelable and the listener is not passive.
 
         https://dom.spec.whatwg.org/#dom-event-preventdefault
         """
-        if self._cancelable and not self._in_passive:
-            self._canceled = True
+        if self._pyws_cancelable and not self._pyws_in_passive:
+            self._pyws_canceled = True
 
     def initEvent(self, type: str, bubbles: object = False, cancelable: object = False) -> None:
         """Initialize again (legacy): without effect while it is dispatched.
@@ -350,19 +350,19 @@ class Event(metaclass=Interface):
         """
         if not isinstance(type, str):
             raise TypeError(f"type must be str, not {type.__class__.__name__}")
-        if self._current_target is not None:
+        if self._pyws_current_target is not None:
             return
-        self._stopped = self._stopped_immediately = self._canceled = self._trusted = False
-        self._target = None
-        self._type = type
-        self._bubbles = bool(bubbles)
-        self._cancelable = bool(cancelable)
+        self._pyws_stopped = self._pyws_stopped_immediately = self._pyws_canceled = self._pyws_trusted = False
+        self._pyws_target = None
+        self._pyws_type = type
+        self._pyws_bubbles = bool(bubbles)
+        self._pyws_cancelable = bool(cancelable)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._SHOWN)
-        return f"<{type(self).__name__} {self._type!r}{' ' if shown else ''}{shown}>"
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._pyws_SHOWN)
+        return f"<{type(self).__name__} {self._pyws_type!r}{' ' if shown else ''}{shown}>"
 
-    _SHOWN: "tuple[str, ...]" = ()
+    _pyws_SHOWN: "tuple[str, ...]" = ()
 
 
 class Listener:
@@ -428,7 +428,7 @@ class EventTarget(metaclass=Interface):
     """
 
     def __init__(self) -> None:
-        self._listeners: dict[str, tuple[Listener, ...]] = {}
+        self._pyws_listeners: dict[str, tuple[Listener, ...]] = {}
 
     def addEventListener(
         self,
@@ -464,13 +464,13 @@ class EventTarget(metaclass=Interface):
             signal = adopt(signal)
         if (signal is not None and signal.aborted) or callback is None:
             return
-        present = self._listeners.get(type, ())
+        present = self._pyws_listeners.get(type, ())
         if any(listener.matches(callback, bool(capture)) for listener in present):
             return
         listener = Listener(callback, bool(capture), bool(once), bool(passive), False)
-        self._append(type, listener)
+        self._pyws_append(type, listener)
         if signal is not None:
-            signal.follow(lambda: None if listener.removed else self._remove(type, listener))
+            signal.follow(lambda: None if listener.removed else self._pyws_remove(type, listener))
 
     def removeEventListener(
         self,
@@ -491,9 +491,9 @@ class EventTarget(metaclass=Interface):
             capture = options
         elif options is not None:
             capture = bool(members(options, {}, "capture").get("capture", capture))
-        for listener in self._listeners.get(type, ()):
+        for listener in self._pyws_listeners.get(type, ()):
             if listener.matches(callback, bool(capture)):
-                self._remove(type, listener)
+                self._pyws_remove(type, listener)
                 return
 
     def dispatchEvent(self, event: Event) -> bool:
@@ -504,10 +504,10 @@ class EventTarget(metaclass=Interface):
         """
         if not isinstance(event, Event):
             raise TypeError(f"event must be a pyws.Event, not {type(event).__name__}")
-        if event._current_target is not None:
+        if event._pyws_current_target is not None:
             raise DOMException("This event is being dispatched: dispatch a new one.", "InvalidStateError")
-        event._trusted = False
-        return self._dispatch(event)
+        event._pyws_trusted = False
+        return self._pyws_dispatch(event)
 
     def when(
         self,
@@ -527,31 +527,31 @@ class EventTarget(metaclass=Interface):
         given = members(options, {}, "capture", "passive")
         return Observable(self, type, bool(given.get("capture", capture)), bool(given.get("passive", passive)))
 
-    _ended = False  # whether no event will come any more
-    _subscriptions: "tuple[Subscription, ...]" = ()
+    _pyws_ended = False  # whether no event will come any more
+    _pyws_subscriptions: "tuple[Subscription, ...]" = ()
 
-    def _end(self) -> None:
+    def _pyws_end(self) -> None:
         """Let nobody wait any longer who awaits an event."""
-        subscriptions, self._subscriptions = self._subscriptions, ()
+        subscriptions, self._pyws_subscriptions = self._pyws_subscriptions, ()
         for subscription in subscriptions:
             subscription.end()
 
-    def _fire(self, event: Event) -> None:
+    def _pyws_fire(self, event: Event) -> None:
         """Dispatch `event` as the user agent does.
 
         https://dom.spec.whatwg.org/#concept-event-fire
         """
-        event._trusted = True
-        self._dispatch(event)
+        event._pyws_trusted = True
+        self._pyws_dispatch(event)
 
-    def _dispatch(self, event: Event) -> bool:
+    def _pyws_dispatch(self, event: Event) -> bool:
         # https://dom.spec.whatwg.org/#concept-event-dispatch, for a path of one
-        event._target = self
-        listeners = self._listeners.get(event._type)
+        event._pyws_target = self
+        listeners = self._pyws_listeners.get(event._pyws_type)
         if listeners:
-            event._current_target = self
+            event._pyws_current_target = self
             try:
-                if len(listeners) == 1 and not listeners[0].special and not event._stopped:
+                if len(listeners) == 1 and not listeners[0].special and not event._pyws_stopped:
                     # Nearly always so, and a message is in a hurry: what `_invoke` does, without its loop.
                     listener = listeners[0]
                     callback = listener.callback
@@ -560,30 +560,30 @@ class EventTarget(metaclass=Interface):
                         listener.settle(event, result)
                 else:
                     # Snapshots: what a listener adds meanwhile stands in a new tuple.
-                    self._invoke(event, [listener for listener in listeners if listener.capture])
-                    listeners = self._listeners[event._type]
-                    self._invoke(event, [listener for listener in listeners if not listener.capture])
+                    self._pyws_invoke(event, [listener for listener in listeners if listener.capture])
+                    listeners = self._pyws_listeners[event._pyws_type]
+                    self._pyws_invoke(event, [listener for listener in listeners if not listener.capture])
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as error:
                 loop.report(error)
             finally:
-                event._current_target = None
-        if event._stopped:
-            event._stopped = event._stopped_immediately = False
-        return not event._canceled
+                event._pyws_current_target = None
+        if event._pyws_stopped:
+            event._pyws_stopped = event._pyws_stopped_immediately = False
+        return not event._pyws_canceled
 
-    def _invoke(self, event: Event, listeners: "Iterable[Listener]") -> None:
+    def _pyws_invoke(self, event: Event, listeners: "Iterable[Listener]") -> None:
         # https://dom.spec.whatwg.org/#concept-event-listener-inner-invoke
-        if event._stopped:
+        if event._pyws_stopped:
             return
         for listener in listeners:
             if listener.removed:
                 continue
             if listener.once:
-                self._remove(event._type, listener)
+                self._pyws_remove(event._pyws_type, listener)
             if listener.passive:
-                event._in_passive = True
+                event._pyws_in_passive = True
             try:
                 callback = listener.callback
                 result = callback(event) if callable(callback) else listener.call(event)
@@ -595,20 +595,20 @@ class EventTarget(metaclass=Interface):
                 loop.report(error)
             finally:
                 if listener.passive:
-                    event._in_passive = False
-            if event._stopped_immediately:
+                    event._pyws_in_passive = False
+            if event._pyws_stopped_immediately:
                 return
 
-    def _append(self, type: str, listener: Listener) -> None:
-        self._listeners[type] = (*self._listeners.get(type, ()), listener)
-        self._listeners_changed()
+    def _pyws_append(self, type: str, listener: Listener) -> None:
+        self._pyws_listeners[type] = (*self._pyws_listeners.get(type, ()), listener)
+        self._pyws_listeners_changed()
 
-    def _remove(self, type: str, listener: Listener) -> None:
+    def _pyws_remove(self, type: str, listener: Listener) -> None:
         listener.removed = True
-        self._listeners[type] = tuple(other for other in self._listeners[type] if other is not listener)
-        self._listeners_changed()
+        self._pyws_listeners[type] = tuple(other for other in self._pyws_listeners[type] if other is not listener)
+        self._pyws_listeners_changed()
 
-    def _listeners_changed(self) -> None:
+    def _pyws_listeners_changed(self) -> None:
         """Called when a listener came or went: whoever must know overrides it."""
 
 
@@ -662,19 +662,19 @@ class Subscription:
         self._type = observable._type
         self._listener = Listener(next, observable._capture, False, observable._passive, False)
         self.watch: object = None  # what `loop.watch` wants to be kept
-        if target._ended:
+        if target._pyws_ended:
             self._listener.removed = True
             end()
         else:
-            target._append(self._type, self._listener)
-            target._subscriptions = (*target._subscriptions, self)
+            target._pyws_append(self._type, self._listener)
+            target._pyws_subscriptions = (*target._pyws_subscriptions, self)
 
     def stop(self) -> None:
         """Take the listener away."""
         target = self._target
         if not self._listener.removed:
-            target._remove(self._type, self._listener)
-        target._subscriptions = tuple(other for other in target._subscriptions if other is not self)
+            target._pyws_remove(self._type, self._listener)
+        target._pyws_subscriptions = tuple(other for other in target._pyws_subscriptions if other is not self)
 
 
 class Events:
@@ -715,7 +715,7 @@ def event_handler(type: str, standard: str = "") -> "Any":
     """
 
     def find(target: EventTarget) -> "Listener | None":
-        for listener in target._listeners.get(type, ()):
+        for listener in target._pyws_listeners.get(type, ()):
             if listener.handler:
                 return listener
         return None
@@ -730,9 +730,9 @@ def event_handler(type: str, standard: str = "") -> "Any":
         listener = find(target)
         if listener is None:
             if value is not None:
-                target._append(type, Listener(value, False, False, False, True))
+                target._pyws_append(type, Listener(value, False, False, False, True))
         elif value is None:
-            target._remove(type, listener)
+            target._pyws_remove(type, listener)
         else:
             listener.callback = value
 
@@ -753,11 +753,11 @@ class AbortSignal(EventTarget):
                 "AbortSignal cannot be made directly: use AbortController().signal or AbortSignal.timeout()"
             )
         super().__init__()
-        self._aborted = False
-        self._reason: Any = None
-        self._steps: list[Callable[[], object]] = []
-        self._sources: tuple[AbortSignal, ...] = (self,)
-        self._dependents: list[AbortSignal] = []
+        self._pyws_aborted = False
+        self._pyws_reason: Any = None
+        self._pyws_steps: list[Callable[[], object]] = []
+        self._pyws_sources: tuple[AbortSignal, ...] = (self,)
+        self._pyws_dependents: list[AbortSignal] = []
 
     @property
     def aborted(self) -> bool:
@@ -765,7 +765,7 @@ class AbortSignal(EventTarget):
 
         https://dom.spec.whatwg.org/#dom-abortsignal-aborted
         """
-        return self._aborted
+        return self._pyws_aborted
 
     @property
     def reason(self) -> "Any":
@@ -773,17 +773,17 @@ class AbortSignal(EventTarget):
 
         https://dom.spec.whatwg.org/#dom-abortsignal-reason
         """
-        return self._reason
+        return self._pyws_reason
 
     def throwIfAborted(self) -> None:
         """Raise the reason, if aborted (wrapped in an `AbortError` if it is no exception).
 
         https://dom.spec.whatwg.org/#dom-abortsignal-throwifaborted
         """
-        if self._aborted:
-            if isinstance(self._reason, BaseException):
-                raise self._reason
-            raise DOMException(str(self._reason), "AbortError")
+        if self._pyws_aborted:
+            if isinstance(self._pyws_reason, BaseException):
+                raise self._pyws_reason
+            raise DOMException(str(self._pyws_reason), "AbortError")
 
     @staticmethod
     def abort(reason: "Any" = None) -> "AbortSignal":
@@ -792,7 +792,7 @@ class AbortSignal(EventTarget):
         https://dom.spec.whatwg.org/#dom-abortsignal-abort
         """
         signal = _Signal()
-        signal._abort(reason)
+        signal._pyws_abort(reason)
         return signal
 
     @staticmethod
@@ -808,7 +808,7 @@ class AbortSignal(EventTarget):
         ):
             raise TypeError(f"milliseconds must be a number that is not negative, not {milliseconds!r}")
         signal = _Signal()
-        loop.later(milliseconds / 1000, lambda: signal._abort(DOMException("The time is up.", "TimeoutError")))
+        loop.later(milliseconds / 1000, lambda: signal._pyws_abort(DOMException("The time is up.", "TimeoutError")))
         return signal
 
     @staticmethod
@@ -821,12 +821,12 @@ class AbortSignal(EventTarget):
         signal = _Signal()
         for source in given:
             if source.aborted:
-                signal._abort(source.reason)
+                signal._pyws_abort(source.reason)
                 return signal
-        signal._sources = tuple(origin for source in given for origin in source._sources)
-        for origin in signal._sources:
-            if signal not in origin._dependents:
-                origin._dependents.append(signal)
+        signal._pyws_sources = tuple(origin for source in given for origin in source._pyws_sources)
+        for origin in signal._pyws_sources:
+            if signal not in origin._pyws_dependents:
+                origin._pyws_dependents.append(signal)
         return signal
 
     def follow(self, step: "Callable[[], object]") -> None:
@@ -834,33 +834,33 @@ class AbortSignal(EventTarget):
 
         https://dom.spec.whatwg.org/#abortsignal-add
         """
-        self._steps.append(step)
+        self._pyws_steps.append(step)
 
     def unfollow(self, step: "Callable[[], object]") -> None:
         """Run `step` no more.
 
         https://dom.spec.whatwg.org/#abortsignal-remove
         """
-        if step in self._steps:
-            self._steps.remove(step)
+        if step in self._pyws_steps:
+            self._pyws_steps.remove(step)
 
-    def _abort(self, reason: "Any" = None) -> None:
+    def _pyws_abort(self, reason: "Any" = None) -> None:
         # https://dom.spec.whatwg.org/#abortsignal-signal-abort
-        if self._aborted:
+        if self._pyws_aborted:
             return
         if reason is None:
             reason = DOMException("The operation was aborted.", "AbortError")
         # All are aborted before the first event, so that no listener sees some that are and some that are not.
-        aborted = [self, *[signal for signal in self._dependents if not signal._aborted]]
+        aborted = [self, *[signal for signal in self._pyws_dependents if not signal._pyws_aborted]]
         for signal in aborted:
-            signal._aborted = True
-            signal._reason = reason
+            signal._pyws_aborted = True
+            signal._pyws_reason = reason
         for signal in aborted:
-            steps, signal._steps = signal._steps, []
+            steps, signal._pyws_steps = signal._pyws_steps, []
             for step in steps:
                 step()
-            signal._fire(Event("abort"))
-        self._dependents.clear()
+            signal._pyws_fire(Event("abort"))
+        self._pyws_dependents.clear()
 
 
 class _Signal(AbortSignal):
@@ -875,9 +875,9 @@ def adopt(signal: "Any") -> AbortSignal:
         raise TypeError(f"signal must be a pyws.AbortSignal, not {type(signal).__name__}")
     follower = _Signal()
     if signal.aborted:
-        follower._abort(signal.reason)
+        follower._pyws_abort(signal.reason)
     else:
-        signal.addEventListener("abort", loop.js_once(lambda *_: follower._abort(signal.reason)))
+        signal.addEventListener("abort", loop.js_once(lambda *_: follower._pyws_abort(signal.reason)))
     return follower
 
 
@@ -892,7 +892,7 @@ class AbortController(metaclass=Interface):
     """
 
     def __init__(self) -> None:
-        self._signal = _Signal()
+        self._pyws_signal = _Signal()
 
     @property
     def signal(self) -> AbortSignal:
@@ -900,11 +900,11 @@ class AbortController(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-abortcontroller-signal
         """
-        return self._signal
+        return self._pyws_signal
 
     def abort(self, reason: "Any" = None) -> None:
         """Abort the signal, for `reason` (by default an `AbortError`).
 
         https://dom.spec.whatwg.org/#dom-abortcontroller-abort
         """
-        self._signal._abort(reason)
+        self._pyws_signal._pyws_abort(reason)

@@ -259,18 +259,18 @@ class Connection:
     def _happened(self, data: "Any", moment: float, *details: "Any") -> None:
         user = self._user
         if not details:
-            user._received(lift(data), moment)
+            user._pyws_received(lift(data), moment)
         elif data == "opened":
             # Firefox opens a socket that was given up while its handshake was under way.
             if not self._given_up:
-                user._opened(*details)
+                user._pyws_opened(*details)
         else:
             self._buffered = self.buffered
             self._js_socket = self._js_send = self._js_close = None
             js_release(self._js_up)
             if self._given_up:
                 details = (True, False, 1006, "")
-            user._closed(*details)
+            user._pyws_closed(*details)
 
 
 class StreamConnection(Connection):

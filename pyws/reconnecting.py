@@ -26,26 +26,26 @@ class ReconnectingEvent(CloseEvent):
     `wasClean`, `code` and `reason` are those of the `close` event that there would have been.
     """
 
-    _MEMBERS = (*CloseEvent._MEMBERS, "attempt", "delay")
-    _SHOWN = (*CloseEvent._SHOWN, "attempt", "delay")
+    _pyws_MEMBERS = (*CloseEvent._pyws_MEMBERS, "attempt", "delay")
+    _pyws_SHOWN = (*CloseEvent._pyws_SHOWN, "attempt", "delay")
 
-    _attempt = 0
-    _delay = 0.0
+    _pyws_attempt = 0
+    _pyws_delay = 0.0
 
-    def _initialize(self, init: "dict[str, Any]") -> None:
-        super()._initialize(init)
-        self._attempt = int(init.get("attempt", 0))
-        self._delay = float(init.get("delay", 0))
+    def _pyws_initialize(self, init: "dict[str, Any]") -> None:
+        super()._pyws_initialize(init)
+        self._pyws_attempt = int(init.get("attempt", 0))
+        self._pyws_delay = float(init.get("delay", 0))
 
     @property
     def attempt(self) -> int:
         """Which attempt in a row to come back follows: 1 is the first."""
-        return self._attempt
+        return self._pyws_attempt
 
     @property
     def delay(self) -> float:
         """The seconds until then."""
-        return self._delay
+        return self._pyws_delay
 
 
 class ReconnectingWebSocket(WebSocket):
@@ -80,7 +80,7 @@ class ReconnectingWebSocket(WebSocket):
     and `ValueError` for an option that cannot be.
     """
 
-    _connection: "Any"
+    _pyws_connection: "Any"
 
     onreconnecting: "Callable[[ReconnectingEvent], object] | None" = event_handler("reconnecting")
 
@@ -147,33 +147,35 @@ class ReconnectingWebSocket(WebSocket):
         if not hasattr(final, "__contains__") or isinstance(final, (str, bytes)):
             raise TypeError(f"final must be a set of codes, or a range, not {type(final).__name__}")
         EventTarget.__init__(self)  # not WebSocket's: connections are made below
-        self._binary_type = "blob"
-        self._protocol = self._extensions = self._origin = ""
-        self._unsent = 0
+        self._pyws_binary_type = "blob"
+        self._pyws_protocol = self._pyws_extensions = self._pyws_origin = ""
+        self._pyws_unsent = 0
         backoff = Backoff(first_delay, max_delay, growth, jitter, max_attempts)
-        self._connection = Reconnection(url, protocols, self, backoff, min_uptime, connect_timeout, max_queued, final)
+        self._pyws_connection = Reconnection(
+            url, protocols, self, backoff, min_uptime, connect_timeout, max_queued, final
+        )
 
     @property
     def url(self) -> str:
         """The URL of the connection that is, or was last; "" before there is one."""
-        url: str = self._connection.url
+        url: str = self._pyws_connection.url
         return url
 
     # https://websockets.spec.whatwg.org/#feedback-from-the-protocol
 
-    def _opened(self, protocol: str, extensions: str) -> None:
-        self._origin = origin_of(self.url)
-        super()._opened(protocol, extensions)
+    def _pyws_opened(self, protocol: str, extensions: str) -> None:
+        self._pyws_origin = origin_of(self.url)
+        super()._pyws_opened(protocol, extensions)
 
-    def _lost(self, clean: bool, code: int, reason: str, attempt: int, delay: float) -> None:
-        self._protocol = self._extensions = ""
+    def _pyws_lost(self, clean: bool, code: int, reason: str, attempt: int, delay: float) -> None:
+        self._pyws_protocol = self._pyws_extensions = ""
         event = ReconnectingEvent("reconnecting")
-        event._was_clean = clean
-        event._code = code
-        event._reason = reason
-        event._attempt = attempt
-        event._delay = delay
-        self._fire(event)
+        event._pyws_was_clean = clean
+        event._pyws_code = code
+        event._pyws_reason = reason
+        event._pyws_attempt = attempt
+        event._pyws_delay = delay
+        self._pyws_fire(event)
 
 
 class Backoff:
@@ -337,7 +339,7 @@ class Reconnection:
         socket = WebSocket(url, protocols)
         socket.binaryType = "arraybuffer"
         socket.onopen = lambda _: self._opened(socket)
-        socket.onmessage = lambda event: self._user._received(event.data, event._time_stamp)
+        socket.onmessage = lambda event: self._user._pyws_received(event.data, event._pyws_time_stamp)
         socket.onerror = lambda _: self._note_failure()
         socket.onclose = lambda event: self._finish(self._failed, event.wasClean, event.code, event.reason)
         self.url = socket.url
@@ -353,7 +355,7 @@ class Reconnection:
         self._queued = 0
         for data in queue:
             socket.send(data)
-        self._user._opened(socket.protocol, socket.extensions)
+        self._user._pyws_opened(socket.protocol, socket.extensions)
 
     def _note_failure(self) -> None:
         self._failed = True
@@ -371,14 +373,14 @@ class Reconnection:
             self._socket = None
             self._open = False
             self._set_timer(delay, self._begin)
-            self._user._lost(clean, code, reason, self._backoff.attempts, delay)
+            self._user._pyws_lost(clean, code, reason, self._backoff.attempts, delay)
 
     def _end(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         self._queued = self.buffered  # what is left stays counted, as the standard has it
         self._queue = []
         self._socket = None
         self._ended = True
-        self._user._closed(failed, clean, code, reason)
+        self._user._pyws_closed(failed, clean, code, reason)
 
     # Timers and tasks.
 

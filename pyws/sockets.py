@@ -73,9 +73,9 @@ bytes(1 << 22)
 class User(Protocol):
     """Who is above the seam (see `websocket.py`)."""
 
-    def _opened(self, protocol: str, extensions: str) -> None: ...
-    def _received(self, data: str | bytes, moment: float) -> None: ...
-    def _closed(self, failed: bool, clean: bool, code: int, reason: str) -> None: ...
+    def _pyws_opened(self, protocol: str, extensions: str) -> None: ...
+    def _pyws_received(self, data: str | bytes, moment: float) -> None: ...
+    def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None: ...
 
 
 class Pieces:
@@ -287,10 +287,10 @@ class Connection(asyncio.Protocol):
         if user is None:
             return
         if close is None:
-            user._closed(failed, False, 1006, "")
+            user._pyws_closed(failed, False, 1006, "")
         else:
             clean = not failed and self._core.close_sent is not None and not self._dropped and not self._in_transport
-            user._closed(failed, clean, int(close.code), close.reason)
+            user._pyws_closed(failed, clean, int(close.code), close.reason)
 
     async def _establish(self) -> None:
         address = self._address
@@ -512,7 +512,7 @@ class Connection(asyncio.Protocol):
             user = self._user()
             if user is not None:
                 extensions = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
-                user._opened(core.subprotocol or "", extensions)
+                user._pyws_opened(core.subprotocol or "", extensions)
             response.headers.clear()  # the library keeps them for as long as the connection lives
 
     @property
@@ -584,10 +584,10 @@ class Connection(asyncio.Protocol):
                     except UnicodeDecodeError as error:
                         self._fail(1007, f"a text message is not UTF-8: {error}")
                         return
-                    user._received(text, now())
+                    user._pyws_received(text, now())
             elif whole and first == BINARY:
                 if self.state == OPEN and user is not None:
-                    user._received(data[start:stop], now())
+                    user._pyws_received(data[start:stop], now())
             else:
                 self._judge(data[position:stop])
                 if self._deaf:
@@ -617,7 +617,7 @@ class Connection(asyncio.Protocol):
             self._fail(1007, f"a text message is not UTF-8: {error}")
             return
         if final and (user := self._user()) is not None:
-            user._received(self._pieces.joined(), now())
+            user._pyws_received(self._pieces.joined(), now())
             self._pieces = NOTHING
 
     def _judge(self, data: bytes) -> None:

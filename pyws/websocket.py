@@ -13,13 +13,16 @@ The seam. Below it stands `Connection` (`native.py` in a page, `sockets.py` else
           .pause(bool)                      receive no more for now, or again: what was read already comes up still
     read  .url  .state  .buffered           state is asked, never mirrored
           .full  .drained                   whether to send no more for now; called when that is over
-    up    user._opened(protocol, extensions)
-          user._received(data, moment)      str | bytes, and when it came, as loop.now() has it
-          user._closed(failed, clean, code, reason)
+    up    user._pyws_opened(protocol, extensions)
+          user._pyws_received(data, moment) str | bytes, and when it came, as loop.now() has it
+          user._pyws_closed(failed, clean, code, reason)
 
-Its laws: 1. Nothing comes up from inside a call down. 2. `_opened` at most once and before any `_received`; `_closed`
-exactly once, and last. 3. When a call comes up, `state` already agrees. 4. After `close()` or a failure nothing more
-is received.
+Its laws: 1. Nothing comes up from inside a call down. 2. "Opened" comes at most once and before anything "received";
+"closed" comes exactly once, and last. 3. When a call comes up, `state` already agrees. 4. After `close()` or a failure
+nothing more is received.
+
+The private names of classes that programs derive from begin with `_pyws_`, so that a subclass may have a `_url`, or
+a `_received`, of its own.
 """
 
 import sys
@@ -93,30 +96,30 @@ class MessageEvent(Event):
     https://html.spec.whatwg.org/multipage/comms.html#messageevent
     """
 
-    _MEMBERS = (*Event._MEMBERS, "data", "origin", "lastEventId", "source", "ports")
-    _SHOWN = ("data", "origin")
+    _pyws_MEMBERS = (*Event._pyws_MEMBERS, "data", "origin", "lastEventId", "source", "ports")
+    _pyws_SHOWN = ("data", "origin")
 
-    _type = "message"  # of those that a WebSocket makes
-    _data: "Any" = None
-    _origin = ""
-    _last_event_id = ""
-    _source: object = None
-    _ports: "tuple[object, ...]" = ()
+    _pyws_type = "message"  # of those that a WebSocket makes
+    _pyws_data: "Any" = None
+    _pyws_origin = ""
+    _pyws_last_event_id = ""
+    _pyws_source: object = None
+    _pyws_ports: "tuple[object, ...]" = ()
 
-    def _initialize(self, init: "dict[str, Any]") -> None:
-        super()._initialize(init)
-        self.__fill(**{name: init[name] for name in MessageEvent._MEMBERS[3:] if name in init})
+    def _pyws_initialize(self, init: "dict[str, Any]") -> None:
+        super()._pyws_initialize(init)
+        self._pyws_fill(**{name: init[name] for name in MessageEvent._pyws_MEMBERS[3:] if name in init})
 
-    def __fill(
+    def _pyws_fill(
         self, data: object = None, origin: str = "", lastEventId: str = "", source: object = None, ports: "Any" = ()
     ) -> None:
         if isinstance(ports, (str, bytes)) or not hasattr(ports, "__iter__"):
             raise TypeError(f"ports must be a sequence, not {type(ports).__name__}")
-        self._origin = text(origin, "origin")
-        self._last_event_id = text(lastEventId, "lastEventId")
-        self._data = data
-        self._source = source
-        self._ports = tuple(ports)
+        self._pyws_origin = text(origin, "origin")
+        self._pyws_last_event_id = text(lastEventId, "lastEventId")
+        self._pyws_data = data
+        self._pyws_source = source
+        self._pyws_ports = tuple(ports)
 
     @property
     def data(self) -> "Any":
@@ -124,7 +127,7 @@ class MessageEvent(Event):
 
         https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-data
         """
-        return self._data
+        return self._pyws_data
 
     @property
     def origin(self) -> str:
@@ -132,7 +135,7 @@ class MessageEvent(Event):
 
         https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-origin
         """
-        return self._origin
+        return self._pyws_origin
 
     @property
     def lastEventId(self) -> str:
@@ -140,7 +143,7 @@ class MessageEvent(Event):
 
         https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-lasteventid
         """
-        return self._last_event_id
+        return self._pyws_last_event_id
 
     @property
     def source(self) -> object:
@@ -148,7 +151,7 @@ class MessageEvent(Event):
 
         https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-source
         """
-        return self._source
+        return self._pyws_source
 
     @property
     def ports(self) -> "tuple[object, ...]":
@@ -156,7 +159,7 @@ class MessageEvent(Event):
 
         https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-ports
         """
-        return self._ports
+        return self._pyws_ports
 
     def initMessageEvent(
         self,
@@ -173,9 +176,9 @@ class MessageEvent(Event):
 
         https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-initmessageevent
         """
-        if self._current_target is not None:
+        if self._pyws_current_target is not None:
             return
-        self.__fill(data, origin, lastEventId, source, ports)
+        self._pyws_fill(data, origin, lastEventId, source, ports)
         self.initEvent(type, bubbles, cancelable)
 
 
@@ -186,18 +189,18 @@ class CloseEvent(Event):
     https://websockets.spec.whatwg.org/#the-closeevent-interface
     """
 
-    _MEMBERS = (*Event._MEMBERS, "wasClean", "code", "reason")
-    _SHOWN: "tuple[str, ...]" = ("wasClean", "code", "reason")
+    _pyws_MEMBERS = (*Event._pyws_MEMBERS, "wasClean", "code", "reason")
+    _pyws_SHOWN: "tuple[str, ...]" = ("wasClean", "code", "reason")
 
-    _was_clean = False
-    _code = 0
-    _reason = ""
+    _pyws_was_clean = False
+    _pyws_code = 0
+    _pyws_reason = ""
 
-    def _initialize(self, init: "dict[str, Any]") -> None:
-        super()._initialize(init)
-        self._was_clean = bool(init.get("wasClean", False))
-        self._code = integer(init.get("code", 0), "code") & 0xFFFF
-        self._reason = text(init.get("reason", ""), "reason")
+    def _pyws_initialize(self, init: "dict[str, Any]") -> None:
+        super()._pyws_initialize(init)
+        self._pyws_was_clean = bool(init.get("wasClean", False))
+        self._pyws_code = integer(init.get("code", 0), "code") & 0xFFFF
+        self._pyws_reason = text(init.get("reason", ""), "reason")
 
     @property
     def wasClean(self) -> bool:
@@ -205,7 +208,7 @@ class CloseEvent(Event):
 
         https://websockets.spec.whatwg.org/#dom-closeevent-wasclean
         """
-        return self._was_clean
+        return self._pyws_was_clean
 
     @property
     def code(self) -> int:
@@ -213,7 +216,7 @@ class CloseEvent(Event):
 
         https://websockets.spec.whatwg.org/#dom-closeevent-code
         """
-        return self._code
+        return self._pyws_code
 
     @property
     def reason(self) -> str:
@@ -221,7 +224,7 @@ class CloseEvent(Event):
 
         https://websockets.spec.whatwg.org/#dom-closeevent-reason
         """
-        return self._reason
+        return self._pyws_reason
 
 
 class WebSocket(EventTarget):
@@ -325,12 +328,12 @@ class WebSocket(EventTarget):
         address = address_of(url)
         names = subprotocols(protocols)
         super().__init__()
-        self._binary_type = "blob"
-        self._protocol = self._extensions = ""
-        self._unsent = 0
-        self._connection = Connection(address, names, self)
-        self._url = self._connection.url
-        self._origin = origin_of(self._url)
+        self._pyws_binary_type = "blob"
+        self._pyws_protocol = self._pyws_extensions = ""
+        self._pyws_unsent = 0
+        self._pyws_connection = Connection(address, names, self)
+        self._pyws_url = self._pyws_connection.url
+        self._pyws_origin = origin_of(self._pyws_url)
 
     @property
     def url(self) -> str:
@@ -338,7 +341,7 @@ class WebSocket(EventTarget):
 
         https://websockets.spec.whatwg.org/#dom-websocket-url
         """
-        return self._url
+        return self._pyws_url
 
     @property
     def readyState(self) -> int:
@@ -346,7 +349,7 @@ class WebSocket(EventTarget):
 
         https://websockets.spec.whatwg.org/#dom-websocket-readystate
         """
-        return self._connection.state
+        return self._pyws_connection.state
 
     @property
     def bufferedAmount(self) -> int:
@@ -355,7 +358,7 @@ class WebSocket(EventTarget):
         What is "sent" after the closing began is added and never leaves.
         https://websockets.spec.whatwg.org/#dom-websocket-bufferedamount
         """
-        return self._connection.buffered + self._unsent
+        return self._pyws_connection.buffered + self._pyws_unsent
 
     @property
     def extensions(self) -> str:
@@ -363,7 +366,7 @@ class WebSocket(EventTarget):
 
         https://websockets.spec.whatwg.org/#dom-websocket-extensions
         """
-        return self._extensions
+        return self._pyws_extensions
 
     @property
     def protocol(self) -> str:
@@ -371,7 +374,7 @@ class WebSocket(EventTarget):
 
         https://websockets.spec.whatwg.org/#dom-websocket-protocol
         """
-        return self._protocol
+        return self._pyws_protocol
 
     @property
     def binaryType(self) -> str:
@@ -380,12 +383,12 @@ class WebSocket(EventTarget):
         Any other value is ignored.
         https://websockets.spec.whatwg.org/#dom-websocket-binarytype
         """
-        return self._binary_type
+        return self._pyws_binary_type
 
     @binaryType.setter
     def binaryType(self, value: str) -> None:
         if isinstance(value, str) and value in ("blob", "arraybuffer"):
-            self._binary_type = value
+            self._pyws_binary_type = value
 
     def send(self, data: "Any") -> None:
         """Send a message: text for `str`, binary for a `Blob` or anything with the buffer protocol.
@@ -399,17 +402,17 @@ class WebSocket(EventTarget):
             if isinstance(data, str):
                 data = scalar(data)
             elif isinstance(data, Blob):
-                data = data._data
+                data = data._pyws_data
             else:
                 try:
                     data = buffer_bytes(data)
                 except TypeError:
                     raise TypeError(_unsendable(data)) from None
-        state = self._connection.send(data)
+        state = self._pyws_connection.send(data)
         if state == 0:
             raise DOMException("Still connecting: send after the open event.", "InvalidStateError")
         if state != 1:
-            self._unsent += len(scalar(data).encode() if isinstance(data, str) else data)
+            self._pyws_unsent += len(scalar(data).encode() if isinstance(data, str) else data)
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         """Begin the closing handshake; while CONNECTING, give up. The `close` event follows later.
@@ -419,9 +422,9 @@ class WebSocket(EventTarget):
         https://websockets.spec.whatwg.org/#dom-websocket-close
         """
         code, words = farewell(code, reason)
-        if self._connection.state < 2:
-            self._connection.close(code, words)
-            self._listeners_changed()
+        if self._pyws_connection.state < 2:
+            self._pyws_connection.close(code, words)
+            self._pyws_listeners_changed()
 
     def __setattr__(self, name: str, value: object) -> None:
         own = type(self)
@@ -442,44 +445,44 @@ class WebSocket(EventTarget):
 
     # https://websockets.spec.whatwg.org/#feedback-from-the-protocol
 
-    def _opened(self, protocol: str, extensions: str) -> None:
-        self._protocol = protocol
-        self._extensions = extensions
-        self._listeners_changed()
-        self._fire(Event("open"))
+    def _pyws_opened(self, protocol: str, extensions: str) -> None:
+        self._pyws_protocol = protocol
+        self._pyws_extensions = extensions
+        self._pyws_listeners_changed()
+        self._pyws_fire(Event("open"))
 
-    def _received(self, data: "str | bytes", moment: float) -> None:
+    def _pyws_received(self, data: "str | bytes", moment: float) -> None:
         # The one event that comes by the million: made and fired without a call that can be spared.
         event: MessageEvent = _new(MessageEvent)
-        event._time_stamp = moment
-        event._origin = self._origin
-        event._data = received(data) if type(data) is bytes and self._binary_type == "blob" else data
-        event._trusted = True
-        self._dispatch(event)
+        event._pyws_time_stamp = moment
+        event._pyws_origin = self._pyws_origin
+        event._pyws_data = received(data) if type(data) is bytes and self._pyws_binary_type == "blob" else data
+        event._pyws_trusted = True
+        self._pyws_dispatch(event)
 
-    def _closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
+    def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         if failed:
-            self._fire(Event("error"))
+            self._pyws_fire(Event("error"))
         event = CloseEvent("close")
-        event._was_clean = clean
-        event._code = code
-        event._reason = reason
-        self._ended = True  # so that who asks in a listener of this event is not kept waiting
-        self._fire(event)
-        self._end()
+        event._pyws_was_clean = clean
+        event._pyws_code = code
+        event._pyws_reason = reason
+        self._pyws_ended = True  # so that who asks in a listener of this event is not kept waiting
+        self._pyws_fire(event)
+        self._pyws_end()
 
     # https://websockets.spec.whatwg.org/#garbage-collection
 
-    _WAITED_FOR = (
+    _pyws_WAITED_FOR = (
         ("open", "message", "error", "close"),
         ("message", "error", "close"),
         ("error", "close"),
         (),
     )
 
-    def _listeners_changed(self) -> None:
-        waited_for = self._WAITED_FOR[self._connection.state]
-        self._connection.held = any(self._listeners.get(type) for type in waited_for)
+    def _pyws_listeners_changed(self) -> None:
+        waited_for = self._pyws_WAITED_FOR[self._pyws_connection.state]
+        self._pyws_connection.held = any(self._pyws_listeners.get(type) for type in waited_for)
 
 
 def address_of(url: "Any") -> str:

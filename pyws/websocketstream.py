@@ -34,7 +34,9 @@ class WebSocketError(DOMException):
     ) -> None:
         super().__init__(message, "WebSocketError")
         given = members(init, {}, "closeCode", "reason")
-        self._close_code, self._reason = farewell(given.get("closeCode", closeCode), given.get("reason", reason))
+        self._pyws_close_code, self._pyws_reason = farewell(
+            given.get("closeCode", closeCode), given.get("reason", reason)
+        )
 
     @property
     def closeCode(self) -> int | None:
@@ -42,7 +44,7 @@ class WebSocketError(DOMException):
 
         https://developer.mozilla.org/docs/Web/API/WebSocketError/closeCode
         """
-        return self._close_code
+        return self._pyws_close_code
 
     @property
     def reason(self) -> str:
@@ -50,12 +52,12 @@ class WebSocketError(DOMException):
 
         https://developer.mozilla.org/docs/Web/API/WebSocketError/reason
         """
-        return self._reason
+        return self._pyws_reason
 
 
 def _failure(message: str, code: int | None = None, reason: str = "") -> WebSocketError:
     error = WebSocketError(message)
-    error._close_code, error._reason = code, reason  # 1006 is none that a program may say
+    error._pyws_close_code, error._pyws_reason = code, reason  # 1006 is none that a program may say
     return error
 
 
@@ -176,26 +178,26 @@ class ReadableStream:
             raise TypeError("a reader has this stream: read from that, or call its releaseLock()")
 
     async def _take(self) -> "Any":
-        messages = self._stream._messages
+        messages = self._stream._pyws_messages
         message = await messages.take()
         if not messages.items:
-            self._stream._connection.pause(False)
+            self._stream._pyws_connection.pause(False)
             self._settle()
         return message
 
     def _cancel(self, reason: "Any") -> None:
-        if self._stream._error is not None:
-            raise self._stream._error.with_traceback(None)
-        self._stream._messages.items.clear()
-        self._stream._messages.end()
+        if self._stream._pyws_error is not None:
+            raise self._stream._pyws_error.with_traceback(None)
+        self._stream._pyws_messages.items.clear()
+        self._stream._pyws_messages.end()
         self._settle()
-        self._stream._leave(reason)
+        self._stream._pyws_leave(reason)
 
     def _settle(self) -> None:
         # What is over is over when the last message is read.
-        messages = self._stream._messages
+        messages = self._stream._pyws_messages
         if messages.error is not None and not messages.items:
-            self._over.settle(None, self._stream._error)
+            self._over.settle(None, self._stream._pyws_error)
 
 
 class Reader:
@@ -226,7 +228,7 @@ class Reader:
         readable, self._readable = self._readable, None
         if readable is not None:
             readable._reader = None
-            readable._stream._messages.line.dismiss(_released())
+            readable._stream._pyws_messages.line.dismiss(_released())
             readable._over = self._over.part(_released())
 
     def _mine(self) -> ReadableStream:
@@ -275,15 +277,15 @@ class WritableStream:
             raise TypeError("a writer has this stream: write to that, or call its releaseLock()")
 
     def _is_ready(self) -> bool:
-        connection = self._stream._connection
+        connection = self._stream._pyws_connection
         return connection.state != 1 or not connection.full
 
     def _refusal(self) -> "BaseException | None":
         """Why nothing can be written any more, if so."""
-        error = self._reason or self._stream._error
+        error = self._reason or self._stream._pyws_error
         if error is not None:
             return error.with_traceback(None)
-        if self._stream._connection.state != 1:
+        if self._stream._pyws_connection.state != 1:
             return DOMException("The connection is closing or closed.", "InvalidStateError")
         return None
 
@@ -295,7 +297,7 @@ class WritableStream:
         self._check_not_closed()
         await self._line.turn()
         try:
-            if self._stream._connection.send(message) != 1:
+            if self._stream._pyws_connection.send(message) != 1:
                 raise self._refusal() or AssertionError
         finally:
             self._line.done()
@@ -317,10 +319,10 @@ class WritableStream:
             aborted = DOMException("The stream was aborted.", "AbortError")
             self._reason = reason if isinstance(reason, BaseException) else aborted
             self._over.settle(None, self._reason)
-            self._stream._leave(reason)
+            self._stream._pyws_leave(reason)
 
     def _end(self) -> None:
-        self._over.settle(None, None if self._closing and self._stream._error is None else self._refusal())
+        self._over.settle(None, None if self._closing and self._stream._pyws_error is None else self._refusal())
         self._line.next()
 
 
@@ -340,8 +342,8 @@ class Writer:
     def desiredSize(self) -> int | None:
         """1 if the network takes more, 0 if it does not now or was told to close, None if it never will."""
         writable = self._mine()
-        connection = writable._stream._connection
-        if writable._closing and writable._stream._error is None:
+        connection = writable._stream._pyws_connection
+        if writable._closing and writable._stream._pyws_error is None:
             return 0 if connection.state == 3 else 1
         return None if writable._refusal() is not None else 0 if connection.full else 1
 
@@ -353,7 +355,7 @@ class Writer:
         async def wait(writable: WritableStream) -> None:
             await writable._line.turn()
             refusal = writable._refusal()
-            settled.settle(None, None if writable._closing and writable._stream._error is None else refusal)
+            settled.settle(None, None if writable._closing and writable._stream._pyws_error is None else refusal)
             writable._line.done()
 
         loop.start(wait(self._mine()))
@@ -425,25 +427,25 @@ class WebSocketStream(metaclass=Interface):
         names = subprotocols(protocols)
         if signal is not None:
             signal = adopt(signal)
-        self._opening = Later()
-        self._ending = Later()
-        self._error: BaseException | None = None  # why it ended, if not by Close frames
-        self._signal: AbortSignal | None = None  # while it may still abort
-        self._messages = loop.Queue()
-        self._readable = ReadableStream(self)
-        self._writable = WritableStream(self)
+        self._pyws_opening = Later()
+        self._pyws_ending = Later()
+        self._pyws_error: BaseException | None = None  # why it ended, if not by Close frames
+        self._pyws_signal: AbortSignal | None = None  # while it may still abort
+        self._pyws_messages = loop.Queue()
+        self._pyws_readable = ReadableStream(self)
+        self._pyws_writable = WritableStream(self)
         aborted = signal is not None and signal.aborted
-        self._connection = connection = StreamConnection(address, names, self, aborted)
+        self._pyws_connection = connection = StreamConnection(address, names, self, aborted)
         connection.held = True
-        connection.drained = self._writable._line.next
-        self._url = connection.url
+        connection.drained = self._pyws_writable._line.next
+        self._pyws_url = connection.url
         if signal is not None:
             if aborted:
-                self._abort(signal.reason)
+                self._pyws_abort(signal.reason)
             else:
-                self._signal = signal
-                self._step = lambda: self._abort(signal.reason)
-                signal.follow(self._step)
+                self._pyws_signal = signal
+                self._pyws_step = lambda: self._pyws_abort(signal.reason)
+                signal.follow(self._pyws_step)
 
     @property
     def url(self) -> str:
@@ -451,7 +453,7 @@ class WebSocketStream(metaclass=Interface):
 
         https://developer.mozilla.org/docs/Web/API/WebSocketStream/url
         """
-        return self._url
+        return self._pyws_url
 
     @property
     def opened(self) -> "Awaitable[WebSocketOpenInfo]":
@@ -459,7 +461,7 @@ class WebSocketStream(metaclass=Interface):
 
         https://developer.mozilla.org/docs/Web/API/WebSocketStream/opened
         """
-        return self._opening.get()
+        return self._pyws_opening.get()
 
     @property
     def closed(self) -> "Awaitable[WebSocketCloseInfo]":
@@ -468,7 +470,7 @@ class WebSocketStream(metaclass=Interface):
         The server's Close frame is seen only after the messages before it: who never reads never sees the end.
         https://developer.mozilla.org/docs/Web/API/WebSocketStream/closed
         """
-        return self._ending.get()
+        return self._pyws_ending.get()
 
     def close(
         self,
@@ -484,10 +486,10 @@ class WebSocketStream(metaclass=Interface):
         """
         given = members(closeInfo, {}, "closeCode", "reason")
         code, words = farewell(given.get("closeCode", closeCode), given.get("reason", reason))
-        if self._connection.state < 2:
-            self._connection.pause(False)
-            self._connection.close(code, words)
-            self._writable._line.next()  # who waits to write need not wait any more
+        if self._pyws_connection.state < 2:
+            self._pyws_connection.pause(False)
+            self._pyws_connection.close(code, words)
+            self._pyws_writable._line.next()  # who waits to write need not wait any more
 
     # Python's way of saying it.
 
@@ -497,16 +499,16 @@ class WebSocketStream(metaclass=Interface):
         Raises `TypeError` for other types, `InvalidStateError` after the closing began, `WebSocketError`.
         """
         message = _message(data)
-        if not self._opening.settled:
+        if not self._pyws_opening.settled:
             await self.opened
-        await self._writable._write(message)
+        await self._pyws_writable._write(message)
 
     def __aiter__(self) -> "WebSocketStream":
         return self
 
     async def __anext__(self) -> "str | bytes":
-        self._readable._check_unlocked()
-        message: str | bytes = await self._readable._take()
+        self._pyws_readable._check_unlocked()
+        message: str | bytes = await self._pyws_readable._take()
         return message
 
     async def __aenter__(self) -> "WebSocketStream":
@@ -525,9 +527,9 @@ class WebSocketStream(metaclass=Interface):
             return  # reading or sending has raised it, or nobody did either
 
     def __repr__(self) -> str:
-        return f"<WebSocketStream url={self._url!r}>"
+        return f"<WebSocketStream url={self._pyws_url!r}>"
 
-    def _leave(self, reason: "Any") -> None:
+    def _pyws_leave(self, reason: "Any") -> None:
         if isinstance(reason, WebSocketError):
             self.close(closeCode=reason.closeCode, reason=reason.reason)
         else:
@@ -535,43 +537,43 @@ class WebSocketStream(metaclass=Interface):
 
     # Feedback from the protocol, across the seam (see websocket.py).
 
-    def _abort(self, reason: "Any") -> None:
-        if not self._opening.settled:
+    def _pyws_abort(self, reason: "Any") -> None:
+        if not self._pyws_opening.settled:
             error = reason if isinstance(reason, BaseException) else DOMException(str(reason), "AbortError")
-            self._error = error
-            self._opening.settle(None, error)
-            self._ending.settle(None, error)
-            self._connection.close(None, "")
+            self._pyws_error = error
+            self._pyws_opening.settle(None, error)
+            self._pyws_ending.settle(None, error)
+            self._pyws_connection.close(None, "")
 
-    def _unfollow(self) -> None:
+    def _pyws_unfollow(self) -> None:
         # A signal may live long: it need not know this stream any more.
-        if self._signal is not None:
-            self._signal.unfollow(self._step)
-            self._signal = None
+        if self._pyws_signal is not None:
+            self._pyws_signal.unfollow(self._pyws_step)
+            self._pyws_signal = None
 
-    def _opened(self, protocol: str, extensions: str) -> None:
-        self._unfollow()
-        self._opening.settle(WebSocketOpenInfo(self._readable, self._writable, extensions, protocol))
+    def _pyws_opened(self, protocol: str, extensions: str) -> None:
+        self._pyws_unfollow()
+        self._pyws_opening.settle(WebSocketOpenInfo(self._pyws_readable, self._pyws_writable, extensions, protocol))
 
-    def _received(self, data: "str | bytes", _: float) -> None:
-        self._messages.put(data)
-        if len(self._messages.items) > self._messages.waiting:
-            self._connection.pause(True)
+    def _pyws_received(self, data: "str | bytes", _: float) -> None:
+        self._pyws_messages.put(data)
+        if len(self._pyws_messages.items) > self._pyws_messages.waiting:
+            self._pyws_connection.pause(True)
 
-    def _closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
-        self._unfollow()
+    def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
+        self._pyws_unfollow()
         if clean and not failed:
-            self._messages.end()
-            self._ending.settle(WebSocketCloseInfo(code, reason))
+            self._pyws_messages.end()
+            self._pyws_ending.settle(WebSocketCloseInfo(code, reason))
         else:
-            message = "The connection ended without a Close frame." if self._opening.settled else "No connection."
-            self._error = self._error or _failure(message, code, reason)
-            self._opening.settle(None, _failure(message))
-            self._messages.items.clear()
-            self._messages.end(self._error)
-            self._ending.settle(None, self._error)
-        self._readable._settle()
-        self._writable._end()
+            message = "The connection ended without a Close frame." if self._pyws_opening.settled else "No connection."
+            self._pyws_error = self._pyws_error or _failure(message, code, reason)
+            self._pyws_opening.settle(None, _failure(message))
+            self._pyws_messages.items.clear()
+            self._pyws_messages.end(self._pyws_error)
+            self._pyws_ending.settle(None, self._pyws_error)
+        self._pyws_readable._settle()
+        self._pyws_writable._end()
 
 
 def _message(data: "Any") -> "str | bytes":

@@ -239,7 +239,7 @@ async def what_crosses_to_javascript(stage):
     await stage.opened(ws)
     crossings, echoes = [], []
     ws.onmessage = lambda event: echoes.append((event.data, len(crossings)))
-    stop = watch_crossings(ws._connection, crossings)
+    stop = watch_crossings(ws._pyws_connection, crossings)
     for message, *most in (("small", 1, 0), (b"small", 1, 0), ("L" * large, 1, 1), (b"L" * large, 2, 1)):
         crossings.clear()
         ws.send(message)

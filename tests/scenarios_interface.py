@@ -1223,6 +1223,41 @@ async def blobs_never_change(stage):
     return ["open 1", "message 1 b'before'", "message 1 b'before'", "before before", "close 3 clean 1005 ''"]
 
 
+@scenario("IDL-03")
+async def a_subclass_may_use_private_names_of_its_own(stage):
+    """What pyws keeps in objects of a program, and calls there, is named so that a subclass need not know it."""
+
+    class Chat(WebSocket):
+        def __init__(self, url):
+            self._url = self._protocol = self._connection = self._origin = "mine"
+            super().__init__(url)
+            self._opened = self._closed = self._listeners = self._data = None
+            self.addEventListener("message", self._received)
+            self.onclose = self._end
+
+        def _received(self, event):
+            stage.note(f"_received {event.data}")
+
+        def _end(self, event):
+            stage.note(f"_end {event.code} {self._url} {self._opened}")
+
+        def _fire(self):
+            """Never called, as all that follow."""
+            stage.note("fired")
+
+        _dispatch = _invoke = _append = _remove = _listeners_changed = _fire
+
+    ws = stage.adopt(Chat(stage.address(["accept", "text hi", "close 1000"])))
+    await stage.closed(ws)
+    things = [ws, Event("x"), MessageEvent("x"), CloseEvent("x"), Blob(), AbortController(), AbortController().signal]
+    own = [*vars(Chat), "_url", "_protocol", "_connection", "_origin", "_opened", "_closed", "_listeners", "_data"]
+    for thing in [*things, DOMException("x")]:
+        for name in [*dir(type(thing)), *vars(thing)]:
+            if name[0] == "_" and name[:2] != "__" and name[:6] != "_pyws_" and name not in own:
+                stage.note(f"{type(thing).__name__} has {name}")
+    return ["open 1", "_received hi", "message 1 'hi'", "_end 1000 mine None", "close 3 clean 1000 ''"]
+
+
 @scenario("PYQ-22", "CKE-09")
 async def in_a_page_the_browser_is_the_user_agent(stage):
     """The settings of a user agent are CPython's; in a page asking for them says who decides there."""

@@ -216,7 +216,7 @@ def test_nothing_keeps_a_closed_socket(runner, address, verbs):
         ws = WebSocket(address(*verbs))
         ws.onopen = ws.onmessage = ws.onerror = lambda event, itself=ws: itself.readyState
         ws.onclose = lambda event: ended.set()
-        things = [weakref.ref(ws), weakref.ref(ws._connection), weakref.ref(ws._connection._task)]
+        things = [weakref.ref(ws), weakref.ref(ws._pyws_connection), weakref.ref(ws._pyws_connection._task)]
         await ended.wait()
         del ws
         return [await survives(thing) for thing in things]

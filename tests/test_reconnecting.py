@@ -100,7 +100,7 @@ def test_nothing_is_left_after_the_end(runner, peer, phase):
         await event(ws, "close")
         await asyncio.sleep(0)
         remains = left(asyncio.get_running_loop())
-        things = [weakref.ref(ws), weakref.ref(ws._connection)]
+        things = [weakref.ref(ws), weakref.ref(ws._pyws_connection)]
         del ws
         return seen, remains, [await survives(thing) for thing in things]
 

@@ -60,14 +60,14 @@ def test_a_server_waits_for_who_does_not_read(peer):
             record = peer.records[stage._keys[id(stream)]]
             first = await settled(lambda: record.written)
             assert first < total * MIB // 2
-            assert sum(map(len, stream._messages.items)) <= MIB
-            ours = stream._connection._transport.get_extra_info("socket")
+            assert sum(map(len, stream._pyws_messages.items)) <= MIB
+            ours = stream._pyws_connection._transport.get_extra_info("socket")
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MIB)  # of itself it grows for who reads, to 32 MiB
             for _ in range(8 * total):
                 await stream.__anext__()
             second = await settled(lambda: record.written)
             assert first < second < total * MIB
-            assert sum(map(len, stream._messages.items)) <= MIB
+            assert sum(map(len, stream._pyws_messages.items)) <= MIB
             assert [len(message) async for message in stream] == [MIB // 16] * (8 * total)
             assert record.written > total * MIB
 
@@ -87,7 +87,7 @@ def test_who_sends_waits_for_the_network(peer):
                 await asyncio.wait_for(stream.send(block), 0.5)
                 sent += 1
         assert 1 <= sent < 64
-        assert stream._connection.buffered <= 2 * MIB
+        assert stream._pyws_connection.buffered <= 2 * MIB
         await stage.wake(stream)
         stream.close()
         await stream.closed
@@ -111,7 +111,7 @@ def test_a_read_that_is_canceled_loses_nothing(peer):
                 await asyncio.wait_for(reader.read(), 0.01)
         first, second = (asyncio.create_task(reader.read()) for _ in range(2))
         await asyncio.sleep(0)
-        stream._received("one", 0)  # as the loop would, in this very moment
+        stream._pyws_received("one", 0)  # as the loop would, in this very moment
         first.cancel()
         assert (await second).value == "one"
         await stream.send("two")
@@ -156,7 +156,7 @@ def test_a_block_that_is_canceled_closes(peer):
                 await task
             stream = stage._streams[-1]
             await asyncio.wait([stream.closed], timeout=2)
-            assert stream._connection.state == 3
+            assert stream._pyws_connection.state == 3
 
     play(peer, conversation)
 
@@ -184,7 +184,7 @@ def test_a_stream_that_is_paused_can_be_closed(peer):
     async def conversation(stage):
         async with stage.stream("accept", f"bulk 64 {MIB}", "until close", "close 1000") as stream:
             await settled(lambda: peer.records[stage._keys[id(stream)]].written)
-            assert stream._connection._paused
+            assert stream._pyws_connection._paused
         return (await stream.closed).closeCode
 
     assert play(peer, conversation) == 1000

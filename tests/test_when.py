@@ -27,8 +27,8 @@ class Target(EventTarget):
 
     count = 0
 
-    def _listeners_changed(self):
-        self.count = sum(map(len, self._listeners.values()))
+    def _pyws_listeners_changed(self):
+        self.count = sum(map(len, self._pyws_listeners.values()))
 
 
 @pytest.mark.rows("WHN-01", "WHN-06")
@@ -61,7 +61,7 @@ def test_what_is_left_early_leaves_no_listener(way):
         assert way != "raise" or isinstance(task.exception(), ValueError)
         del task  # its exception has a traceback, which has the loop's frame
         assert target.count == 0
-        assert target._subscriptions == ()
+        assert target._pyws_subscriptions == ()
 
     asyncio.run(main())
 
@@ -76,7 +76,7 @@ def test_first_that_is_canceled_leaves_no_listener():
             await asyncio.wait_for(target.when("tick").first(), 0.01)
         await asyncio.sleep(0)
         assert target.count == 0
-        assert target._subscriptions == ()
+        assert target._pyws_subscriptions == ()
 
     asyncio.run(main())
 
