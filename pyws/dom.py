@@ -545,8 +545,12 @@ class EventTarget(metaclass=Interface):
         self._pyws_dispatch(event)
 
     def _pyws_dispatch(self, event: Event) -> bool:
-        # https://dom.spec.whatwg.org/#concept-event-dispatch, for a path of one
+        """Call all listeners. What ends a program, such as SystemExit, is raised when all of them were called.
+
+        https://dom.spec.whatwg.org/#concept-event-dispatch, for a path of one
+        """
         event._pyws_target = self
+        ending: BaseException | None = None
         listeners = self._pyws_listeners.get(event._pyws_type)
         if listeners:
             event._pyws_current_target = self
@@ -560,23 +564,30 @@ class EventTarget(metaclass=Interface):
                         listener.settle(event, result)
                 else:
                     # Snapshots: what a listener adds meanwhile stands in a new tuple.
-                    self._pyws_invoke(event, [listener for listener in listeners if listener.capture])
+                    ending = self._pyws_invoke(event, [listener for listener in listeners if listener.capture])
                     listeners = self._pyws_listeners[event._pyws_type]
-                    self._pyws_invoke(event, [listener for listener in listeners if not listener.capture])
-            except (KeyboardInterrupt, SystemExit):
-                raise
+                    at_target = self._pyws_invoke(event, [listener for listener in listeners if not listener.capture])
+                    ending = ending or at_target
+            except (KeyboardInterrupt, SystemExit) as error:
+                ending = error
             except BaseException as error:
                 loop.report(error)
             finally:
                 event._pyws_current_target = None
         if event._pyws_stopped:
             event._pyws_stopped = event._pyws_stopped_immediately = False
+        if ending is not None:
+            raise ending
         return not event._pyws_canceled
 
-    def _pyws_invoke(self, event: Event, listeners: "Iterable[Listener]") -> None:
-        # https://dom.spec.whatwg.org/#concept-event-listener-inner-invoke
+    def _pyws_invoke(self, event: Event, listeners: "Iterable[Listener]") -> "BaseException | None":
+        """Call these listeners; the first exception that ends a program, for the caller to raise.
+
+        https://dom.spec.whatwg.org/#concept-event-listener-inner-invoke
+        """
+        ending: BaseException | None = None
         if event._pyws_stopped:
-            return
+            return ending
         for listener in listeners:
             if listener.removed:
                 continue
@@ -589,15 +600,16 @@ class EventTarget(metaclass=Interface):
                 result = callback(event) if callable(callback) else listener.call(event)
                 if result is not None:
                     listener.settle(event, result)
-            except (KeyboardInterrupt, SystemExit):
-                raise
+            except (KeyboardInterrupt, SystemExit) as error:
+                ending = ending or error
             except BaseException as error:
                 loop.report(error)
             finally:
                 if listener.passive:
                     event._pyws_in_passive = False
             if event._pyws_stopped_immediately:
-                return
+                break
+        return ending
 
     def _pyws_append(self, type: str, listener: Listener) -> None:
         self._pyws_listeners[type] = (*self._pyws_listeners.get(type, ()), listener)
@@ -855,12 +867,18 @@ class AbortSignal(EventTarget):
         for signal in aborted:
             signal._pyws_aborted = True
             signal._pyws_reason = reason
+        ending: BaseException | None = None
         for signal in aborted:
             steps, signal._pyws_steps = signal._pyws_steps, []
             for step in steps:
                 step()
-            signal._pyws_fire(Event("abort"))
+            try:
+                signal._pyws_fire(Event("abort"))
+            except (KeyboardInterrupt, SystemExit) as error:  # of a listener: the others are to be told first
+                ending = ending or error
         self._pyws_dependents.clear()
+        if ending is not None:
+            raise ending
 
 
 class _Signal(AbortSignal):

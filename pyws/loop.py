@@ -41,6 +41,10 @@ if sys.platform == "emscripten":
 
     js_once = create_once_callable
 
+    def interrupt(error: BaseException) -> None:
+        """Raise what ends a program, such as SystemExit, in the next turn of the loop, where nothing is cut short."""
+        asyncio.get_event_loop().call_soon(_raise, error)
+
     future: "Callable[[], Any]" = asyncio.Future
 
     def when_canceled(future: "Any", callback: "Callable[[], object]") -> None:
@@ -90,6 +94,10 @@ elif sys.platform == "brython":
     def js_once(callback: "Callable[..., object]") -> "Any":
         """Make `callback` a function that JavaScript may call once."""
         return callback
+
+    def interrupt(error: BaseException) -> None:
+        """Raise what ends a program, such as SystemExit, in a task of its own, where nothing is cut short."""
+        js_global.setTimeout(lambda: _raise(error), 0)
 
     future = aio.Future
 
@@ -196,6 +204,10 @@ else:
                 )
             self._thread = get_ident()  # the loop had stopped, and goes on in this thread
 
+    def interrupt(error: BaseException) -> None:
+        """Raise what ends a program, such as SystemExit, in the next turn of the loop, where nothing is cut short."""
+        asyncio.get_running_loop().call_soon(_raise, error)
+
     def js_once(callback: "Callable[..., object]") -> "Any":
         """Make `callback` a function that JavaScript may call once: here there is none."""
         return callback
@@ -242,6 +254,10 @@ if sys.platform == "emscripten" or sys.platform == "brython":
 
         def check(self) -> None:
             """Do nothing."""
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 class Line:
@@ -356,6 +372,7 @@ def start(job: "Awaitable[Any]") -> object:
             job.close()  # type: ignore[attr-defined] # asked for by name, for Brython
 
     # The runtime refers to a task only weakly: this set keeps it alive until it ends.
+    task = None  # a loop may begin its tasks eagerly, and even end them in the next line
     task = schedule(attempt())
     _running.add(task)
     if hasattr(task, "add_done_callback"):
@@ -371,5 +388,7 @@ def report(error: BaseException) -> None:
     # Deviation: HND-10, everywhere
     try:
         system().excepthook(type(error), error, error.__traceback__)
-    except Exception as another:  # raised while `error` is handled: the traceback has both
+    except (KeyboardInterrupt, SystemExit) as ending:
+        interrupt(ending)
+    except BaseException as another:  # raised while `error` is handled: the traceback has both
         system().__excepthook__(type(another), another, another.__traceback__)

@@ -1,37 +1,34 @@
 """The WebSocket protocol on CPython: an asyncio transport around the sans-I/O core of `websockets`.
 
-Its law: one task lives as long as the connection, and its end is the one ending. The library is the judge of the
-protocol; only plain whole messages take a short cut, in `_receive` and `_flush`.
+Its law: only `_finish` writes CLOSED, and it runs once, when the connection's task is done, by whatever way. The
+library is the judge of the protocol; only plain whole messages take a short cut, in `_receive` and `_flush`.
 https://www.rfc-editor.org/rfc/rfc6455
 """
 
 import asyncio
-import base64
 import codecs
 import contextlib
 import logging
 import os
-import re
-import socket
 import sys
 import weakref
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, cast
-from urllib.parse import unquote_to_bytes
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
-from aiohappyeyeballs import AddrInfoType, start_connection
 from websockets.client import ClientProtocol
-from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
-from websockets.typing import Origin, Subprotocol
-from websockets.uri import WebSocketURI
 
-from .deflate import DeflateFactory
+from . import loop as runtime
 from .dom import DOMException, scalar
+from .handshake import FailedError, describe_loss
+from .keepalive import Keepalive
 from .loop import Home, now
-from .url import BAD_PORTS, parse
+from .opening import Opening
+from .refusal import Refusal, escape
+from .url import parse
 from .useragent import UserAgent
 
 if TYPE_CHECKING:
@@ -55,13 +52,6 @@ LARGE = 65536
 
 HIGH_WATER = 65536
 """Bytes that wait to be sent, above which a stream waits too: asyncio's own limit for a transport."""
-
-HEAD_START = 0.25
-"""Seconds that one address of a host has before the next is tried too (RFC 8305, 5), as in Chromium."""
-
-LONGEST_HEAD = 262144
-"""Bytes of the head of the server's answer, as in Chromium."""
-USER_AGENT = "pyws/0.1.0"
 
 logger = logging.getLogger("pyws")
 
@@ -97,20 +87,16 @@ class Pieces:
         return nothing.join(self._parts)
 
 
-class FailedError(Exception):
-    """The connection is failed: the message says why, and what to do."""
-
-
 class Connection(asyncio.Protocol):
     """One connection, from connecting to its end: the other side of the seam."""
 
     # A third of the memory that a dict of them takes.
     __slots__ = (
-        "_aborted", "_address", "_agent", "_answer", "_attempting", "_chunks", "_closing", "_core", "_deaf",
-        "_dropped", "_failure", "_flushing", "_full", "_given_up", "_head", "_heard", "_held", "_home",
-        "_in_transport", "_life", "_loop", "_loss", "_lost", "_max_size", "_missing", "_needed", "_paused",
-        "_pieces", "_protocols", "_queue", "_queued", "_reset", "_size", "_task", "_timer", "_transport", "_user",
-        "_written", "drained", "state", "url", "__weakref__",
+        "_aborted", "_address", "_agent", "_backlog", "_backlog_size", "_chunks", "_closing", "_core", "_deaf",
+        "_dropped", "_failure", "_flushing", "_full", "_given_up", "_held", "_home", "_in_transport", "_is_lost",
+        "_keepalive", "_loop", "_lost", "_max_size", "_missing", "_needed", "_opening", "_paused", "_pieces",
+        "_protocols", "_queue", "_queued", "_size", "_task", "_timer", "_transport", "_unconfirmed", "_user",
+        "_written", "canceled", "drained", "refusal", "state", "url", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, url: str, protocols: list[str], user: User) -> None:
@@ -128,21 +114,23 @@ class Connection(asyncio.Protocol):
         self._user = weakref.ref(user, self._collected)
         self._held: User | None = None
 
+        # While connecting there is an opening, from then on a transport and the library's core.
+        self._opening: Opening | None = None
         self._transport: asyncio.Transport | None = None
         self._core: ClientProtocol
-        self._answer: asyncio.Future[Response | None] | None = None  # while there is none
-        self._lost = False
-        self._loss: asyncio.Future[None] | None = None
-        self._reset: Exception | None = None
-        self._failure: FailedError | None = None
-        self._given_up = self._attempting = self._deaf = self._aborted = False
+        self._is_lost = False
+        self._lost: asyncio.Future[None] | None = None  # while somebody waits for that
+        self._failure: str | None = None
+        self._given_up = self._deaf = self._aborted = False
         self._timer: asyncio.TimerHandle | None = None
-        self._life: asyncio.TimerHandle | None = None
-        self._heard = False
+        self._keepalive: Keepalive | None = None
+        self.refusal: Refusal | None = None
+        """What the server answered instead of accepting; for `ReconnectingWebSocket`."""
+        self.canceled = False
+        """Whether the program's tasks, and this one with them, were canceled."""
 
-        # Received: the head of the response; chunks of a frame that needs `_needed` bytes, or the pieces of a message
-        # that is fragmented, or large and `_missing` bytes.
-        self._head = b""
+        # Received: chunks of a frame that needs `_needed` bytes, or the pieces of a message that is fragmented, or
+        # large and `_missing` bytes.
         self._max_size = sys.maxsize if agent.max_size is None else agent.max_size
         self._chunks: list[bytes] = []
         self._size = self._needed = 0
@@ -156,15 +144,23 @@ class Connection(asyncio.Protocol):
 
         # What a stream asks for.
         self.drained: Callable[[], object] | None = None
-        self._full = self._paused = False
+        self._paused = False
 
-        # Payload bytes: in the queue; in the transport, each with the byte of the stream it ends at; never sent.
+        # Written, but the transport is full: it holds little, so that to ask how much costs the same always.
+        self._full = False
+        self._backlog: deque[bytes] = deque()
+        self._backlog_size = 0
+
+        # Payload bytes: in the queue; written, in all and each with the byte of the stream it ends at; never sent.
         self._queued = 0
-        self._in_transport: list[tuple[int, int]] = []
+        self._unconfirmed = 0
+        self._in_transport: deque[tuple[int, int]] = deque()
         self._written = 0
         self._dropped = 0
 
-        self._task = self._loop.create_task(self._live())
+        self._task: asyncio.Task[None] | None = None
+        self._task = self._loop.create_task(self._run())
+        self._task.add_done_callback(self._finish)
 
     # What the program asks.
 
@@ -192,7 +188,7 @@ class Connection(asyncio.Protocol):
         self._home.check()
         if self.state == CONNECTING:
             self._given_up = self._deaf = True
-            if self._attempting:  # and not on its way to the end already
+            if self._task is not None and self._opening is not None:  # and not on its way to the end already
                 self._task.cancel()
         else:
             self._closing = (code, reason)
@@ -211,9 +207,9 @@ class Connection(asyncio.Protocol):
 
     @property
     def buffered(self) -> int:
-        """Payload bytes that the network has not taken."""
+        """Payload bytes that the network has not taken: in the queue, written and not confirmed, or never sent."""
         self._account()
-        return self._queued + sum(size for _, size in self._in_transport) + self._dropped
+        return self._queued + self._unconfirmed + self._dropped
 
     # What a stream asks.
 
@@ -226,186 +222,184 @@ class Connection(asyncio.Protocol):
             (self._transport.pause_reading if paused else self._transport.resume_reading)()
 
     @property
+    def paused(self) -> bool:
+        """Whether nothing is read for now."""
+        return self._paused
+
+    @property
     def full(self) -> bool:
         """Whether more waits to be sent than the network takes; `drained` is called when that is over."""
-        return self._full or self._queued >= HIGH_WATER
-
-    def pause_writing(self) -> None:
-        """Learn from the transport that its buffer is full."""
-        self._full = True
-
-    def resume_writing(self) -> None:
-        """Learn that it is not any more."""
-        self._full = False
-        self._tell_drained()
+        return self._queued + self._unconfirmed >= HIGH_WATER and self.buffered >= HIGH_WATER
 
     def _tell_drained(self) -> None:
         if self.drained is not None and not self.full:
             self._loop.call_soon(self.drained)
 
-    # The life of a connection: one task, and its end is the one ending.
+    # The life of a connection: one task, and when it is done, `_finish` is the one ending.
 
-    async def _live(self) -> None:
-        failed = True
+    async def _run(self) -> None:
+        """Live until TCP has ended: nothing is above this in the task, and nothing of the ending is left undone."""
         try:
-            if not self._given_up:
-                self._attempting = True
-                try:
-                    async with asyncio.timeout(self._agent.opening_timeout):
-                        await self._establish()
-                finally:
-                    self._attempting = False
+            if self._task is None:  # a loop may begin its tasks eagerly: nothing may happen inside the constructor
+                await asyncio.sleep(0)
+            if self._given_up:
+                return
+            await self._open()
+            if self._transport is not None:
                 await self._until_lost()
-                reason = self._failure or (self._reset if self._core.close_rcvd is None else None)
-                failed = reason is not None
-                if failed:
-                    self._log(reason)
+        except asyncio.CancelledError:
+            self.canceled = True
+            # The program ends: https://html.spec.whatwg.org/multipage/document-lifecycle.html#unloading-documents
+            self._go_away()
+            await self._hang_up()
+            raise
+        except GeneratorExit:  # the loop has been closed, and this is garbage
+            self.state = CLOSED
+            self._held = None
+            raise
+
+    async def _open(self) -> None:
+        """Connect; what fails is kept as the reason, and what was given up by `close()` is no failure."""
+        agent = self._agent
+        opening = self._opening = Opening(self._address, agent, self._protocols, self._begin)
+        try:
+            async with asyncio.timeout(agent.opening_timeout) as limit:
+                await opening.run()
         except asyncio.CancelledError:
             if not self._given_up:
-                # The program ends: https://html.spec.whatwg.org/multipage/document-lifecycle.html#unloading-documents
-                self._go_away()
-                await self._hang_up(LINGER)
-                self.state = CLOSED
                 raise
-        except TimeoutError:
-            self._log(f"the server did not answer the opening handshake within {self._agent.opening_timeout:g} seconds")
         except Exception as error:
-            self._log(error)
-        await self._hang_up()
-        self._end(failed)
+            if self._transport is not None:
+                return  # the server has accepted in the very last moment
+            if limit.expired():
+                self._failure = opening.timed_out()
+            else:
+                self._failure = str(error) if isinstance(error, FailedError) else describe(error)
+                self.refusal = opening.refusal
+        finally:
+            self._opening = None
 
-    def _end(self, failed: bool) -> None:
+    def _begin(self, transport: asyncio.Transport, core: ClientProtocol, response: Response, rest: bytes) -> None:
+        """Take over from the opening handshake, with what has come behind it."""
+        if self.state != CONNECTING:
+            transport.abort()
+            return
+        self._transport, self._core = transport, core
+        transport.set_protocol(self)
+        # What the network does not take at once is to be told at once: see `_write`. (TLS compares otherwise.)
+        transport.set_write_buffer_limits(1 if self._address.secure else 0, 0)
+        self.state = OPEN
+        agent = self._agent
+        if agent.ping_interval is not None:
+            self._keepalive = Keepalive(self, agent.ping_interval, agent.ping_timeout)
+        extensions = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
+        response.headers.clear()  # the library keeps them for as long as the connection lives
+        if rest:  # to be received whatever the program does meanwhile
+            self._keep(rest, 0, 0)
+        user = self._user()
+        try:
+            if user is not None:
+                user._pyws_opened(core.subprotocol or "", extensions)
+        except (KeyboardInterrupt, SystemExit) as ending:  # of a listener
+            runtime.interrupt(ending)
+            self._go_on_later()
+        else:
+            self._go_on()
+
+    def _finish(self, _: object = None) -> None:
         # https://websockets.spec.whatwg.org/#dom-websocket-close, "when the WebSocket connection is closed"
-        self.state = CLOSED
+        if self.state == CLOSED:
+            return
+        was_open = self._transport is not None
+        assert self._task is not None
+        if self._task.cancelled():
+            self.canceled = True
+        elif (error := self._task.exception()) is not None:
+            self._failure = self._failure or describe(error)
+        close = self._core.close_rcvd if was_open else None
+        failed = self._failure is not None or (not was_open and not self.canceled)
+        self._end_timers()
+        if self._transport is not None:
+            self._transport.abort()  # it has ended, unless somebody has canceled the task twice
         self._dropped += self._queued
         self._queued = 0
         self._queue.clear()
+        self._backlog.clear()
         self._chunks.clear()
         self._pieces = NOTHING
+        clean = close is not None and not failed and self._core.close_sent is not None
+        clean = clean and not self._dropped and not self._in_transport
+        if not clean:
+            self._log_end(failed)
+        self.state = CLOSED
         user, self._held = self._user(), None
-        close = None if self._transport is None else self._core.close_rcvd
         if user is None:
             return
-        if close is None:
-            user._pyws_closed(failed, False, 1006, "")
-        else:
-            clean = not failed and self._core.close_sent is not None and not self._dropped and not self._in_transport
-            user._pyws_closed(failed, clean, int(close.code), close.reason)
-
-    async def _establish(self) -> None:
-        address = self._address
-        if self._agent.blocked_ports and address.port in BAD_PORTS:
-            raise FailedError(
-                f"port {address.port} is blocked (https://fetch.spec.whatwg.org/#port-blocking): use another"
-            )
-        # RFC 6455, 4.1: one connection to an address and port is CONNECTING at a time; a proxy's are known by name.
-        proxy = self._agent.proxy_for(address.secure, address.host, address.port)
-        places: Sequence[AddrInfoType] = ()  # of a host that has a name
-        if proxy is None and not _is_address(address.host):
-            places = await self._loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-        hosts = {str(place[4][0]) for place in places} or {address.host}
-        async with contextlib.AsyncExitStack() as turns:
-            for host in sorted(hosts):
-                turn = _turns.setdefault((self._loop, host, address.port), asyncio.Lock())
-                await turns.enter_async_context(turn)
-            response = await self._attempt(proxy, places)
-            if response.status_code == 401 and (address.username or address.password) and _asks_for_basic(response):
-                await self._hang_up()
-                response = await self._attempt(proxy, places, _basic(address.username, address.password))
-        if response.status_code != 101:
-            raise FailedError(
-                f"the server answered {response.status_code} {response.reason_phrase} instead of 101: "
-                "is this the URL of a WebSocket?"
-            )
-
-    async def _attempt(
-        self, proxy: str | None, places: Sequence[AddrInfoType], authorization: str | None = None
-    ) -> Response:
-        address, agent = self._address, self._agent
-        self._core = ClientProtocol(
-            WebSocketURI(address.secure, address.host, address.port, "", ""),
-            origin=None if agent.origin is None else Origin(agent.origin),
-            extensions=[DeflateFactory(compress_settings={"memLevel": 5})] if agent.compression else None,
-            subprotocols=[Subprotocol(name) for name in self._protocols] or None,
-            max_size=agent.max_size,
-            logger=logger,
-        )
-        self._head = b""
-        self._answer = self._loop.create_future()
-        self._lost = False
+        code, words = (1006, "") if close is None else (int(close.code), close.reason)
         try:
-            await self._connect(proxy, places)
-        except BaseException:
-            # What it had begun ends in the next round; uvloop then tells nobody that the transport was lost.
-            self._attempting = False
-            await asyncio.sleep(0)
-            self._transport = None
-            raise
-        request = self._core.connect()
-        request.path = address.resource
-        request.headers["Pragma"] = "no-cache"
-        request.headers["Cache-Control"] = "no-cache"
-        request.headers["User-Agent"] = USER_AGENT
-        for name, value in agent.headers.items():
-            request.headers.pop(name, None)
-            request.headers[name] = value
-        if authorization is not None:
-            request.headers.pop("Authorization", None)
-            request.headers["Authorization"] = authorization
-        if cookie := agent.cookie_for(address):
-            request.headers["Cookie"] = cookie
-        self._core.send_request(request)
-        self._write_core()
-        response = await self._answer
-        self._answer = None
+            user._pyws_closed(failed, clean, code, words)
+        except (KeyboardInterrupt, SystemExit) as ending:  # of a listener
+            runtime.interrupt(ending)
+
+    def _log_end(self, failed: bool) -> None:
+        """Tell why the end is not clean: the one line of this connection."""
+        level = logging.WARNING
         if self._failure is not None:
-            raise self._failure
-        assert response is not None
-        return response
+            reason = self._failure
+        elif self.canceled:
+            level, reason = logging.INFO, "the program's tasks were canceled"
+        elif self._transport is None:
+            reason = "the program closed it before it was open"
+        elif self._core.close_rcvd is None and self._core.close_sent is None:
+            within = " in the middle of a message" if self._is_within_message() else ""
+            reason = f"the server ended the connection{within}, without a Close frame"
+        elif self._core.close_rcvd is None:
+            timeout = f" within closing_timeout, {self._agent.closing_timeout:g} seconds" if self._aborted else ""
+            reason = f"the server did not answer the Close frame{timeout}"
+        else:
+            lost = self._dropped + self._unconfirmed
+            what = f"{lost} bytes that wait to be sent" if lost else "our Close frame"
+            reason = f"the server closed it before {what} had left"
+        how = "failed" if failed else "did not end cleanly"
+        self._log(level, f"{how}: {reason}")
 
-    async def _connect(self, proxy: str | None, places: Sequence[AddrInfoType]) -> None:
-        """Bring TCP about, through a proxy or to one of several places, and TLS on it."""
-        address, agent = self._address, self._agent
-        host: str | None = address.host
-        port: int | None = address.port
-        options: dict[str, object] = {}
-        if address.secure:
-            options.update(ssl=agent.context(), server_hostname=host, ssl_shutdown_timeout=LINGER)
-        if proxy is not None:
-            from python_socks.async_.asyncio import Proxy  # seldom needed, and slow to import
+    def _log(self, level: int, outcome: str) -> None:
+        logger.log(level, "WebSocket connection to %r %s", self._address.public, outcome)
 
-            options["sock"] = await Proxy.from_url(proxy).connect(address.host, address.port)
-            host = port = None
-        elif places:
-            options["sock"] = await start_connection(places, happy_eyeballs_delay=HEAD_START)
-            host = port = None
-        # mypy cannot see which of its overloads fits options that are put together by name.
-        await self._loop.create_connection(lambda: self, host, port, **options)  # type: ignore[call-overload]
-
-    async def _hang_up(self, patience: float = 0) -> None:
-        """End TCP, after `patience` seconds at most, and wait until it has ended."""
-        if self._transport is None or self._lost:
-            return
-        if patience:
-            self._transport.close()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._until_lost(), patience)
-        self._abort()
-        await self._until_lost()
+    def _is_within_message(self) -> bool:
+        return bool(self._chunks or self._missing or self._core.current_size is not None)
 
     def _until_lost(self) -> asyncio.Future[None]:
-        loss = self._loss = self._loop.create_future()
-        if self._lost:
-            loss.set_result(None)
-        return loss  # and no coroutine, whose frame every idle connection would keep
+        """Return what is done when TCP has ended, canceled if who waits is: for one to wait for, once."""
+        self._lost = self._loop.create_future()
+        if self._is_lost:
+            self._lost.set_result(None)
+        return self._lost  # and no coroutine, whose frame every idle connection would keep
+
+    async def _hang_up(self) -> None:
+        """End TCP, within a moment, and wait until it has ended: the program ends."""
+        if self._transport is None or self._is_lost:
+            return
+        self._deaf = True
+        self._close_transport()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    await self._until_lost()
+        finally:
+            self._abort()
+        await self._until_lost()
 
     def _go_away(self) -> None:
         # https://websockets.spec.whatwg.org/#make-disappear
-        if self._transport is not None and self._core.state is State.OPEN:
+        if self._transport is not None and self._core.state is State.OPEN and not self._deaf:
             self._flush()
             if self._core.state is State.OPEN:
                 self._core.send_close(1001)
                 self._write_core()
+            self._write_backlog(True)
+        if self.state == OPEN:
+            self.state = CLOSING
 
     def _collected(self, _: object) -> None:
         # https://websockets.spec.whatwg.org/#garbage-collection; this may run in any thread
@@ -418,182 +412,140 @@ class Connection(asyncio.Protocol):
         if self.state < CLOSING:
             self.close(None, "")
 
-    def _log(self, reason: object) -> None:
-        reason = str(reason) or type(reason).__name__
-        logger.warning("WebSocket connection to %r failed: %s", self._address.public, reason)
-
     # What the transport tells.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """TCP, and TLS, are there."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._written = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP has ended: by a reset if there is an exception."""
-        for timer in (self._timer, self._life):
-            if timer is not None:
-                timer.cancel()
-        if self._unanswered:
-            self._fail_opening("the server ended the connection before it answered the opening handshake")
+        self._end_timers()
+        if exc is not None and self._core.close_rcvd is None and self._failure is None and not self.canceled:
+            self._failure = describe_loss(exc)
         if exc is None and not self._aborted:
             self._in_transport.clear()
-        self._reset = exc
-        self._lost = True
-        if self._loss is not None and not self._loss.done():
-            self._loss.set_result(None)
+            self._unconfirmed = 0
+        self._is_lost = True
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(None)
+
+    def _end_timers(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._keepalive is not None:
+            self._keepalive.stop()
 
     def eof_received(self) -> None:
         """End TCP from our side too, after what is being written."""
-        if self._unanswered:
-            self._core.receive_eof()
-            self._read_answer()
         self._deaf = True
+        self._write_backlog(True)
         self._set_timer(self._agent.closing_timeout if self._core.close_rcvd else LINGER, self._abort)
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived: each message is dispatched at once, one after the other."""
         try:
-            if self.state == CONNECTING:
-                self._receive_head(data)
-            else:
-                self._heard = True
-                self._flush()
-                self._flushing = True  # what listeners send goes out together, right here
-                try:
-                    self._receive(data)
-                finally:
-                    self._flush()
-        except (KeyboardInterrupt, SystemExit) as error:
-            # A listener ends the program. To uvloop it would be an error of this protocol, and the loop would go on.
-            self._loop.call_soon(_interrupt, error)
-
-    # The opening handshake.
-
-    def _receive_head(self, data: bytes) -> None:
-        if not self._unanswered:
-            return
-        seen = len(self._head)
-        self._head += data
-        end = self._head.find(b"\r\n\r\n", max(0, seen - 3)) + 4
-        rest = b""
-        if (end if end >= 4 else len(self._head)) > LONGEST_HEAD:
-            self._fail_opening(f"the head of the server's answer is longer than {LONGEST_HEAD} bytes")
-            return
-        if end >= 4:
-            data, rest = data[: end - seen], data[end - seen :]
-        self._core.receive_data(data)
-        self._read_answer()
-        if self.state == OPEN:
-            self._receive(rest)
+            if self._keepalive is not None:
+                self._keepalive.heard = True
             self._flush()
-        elif end >= 4 and self._unanswered:
-            # The library waits for the body of a refusal. Browsers do not.
-            self._answered(_refusal(self._head[:end]))
+            self._flushing = True  # what listeners send goes out together, right here
+            try:
+                self._receive(data)
+            finally:
+                self._flush()
+        except (KeyboardInterrupt, SystemExit) as ending:  # of a listener: what follows is kept
+            runtime.interrupt(ending)
+            self._go_on_later()
+        except BaseException as error:
+            self._break(error)
 
-    def _read_answer(self) -> None:
-        core = self._core
-        response = next((event for event in core.events_received() if isinstance(event, Response)), None)
-        if response is not None:
-            self._agent.keep_cookies(self._address, response.headers.raw_items())
-        if core.handshake_exc is not None and (response is None or response.status_code == 101):
-            self._fail_opening(str(core.handshake_exc.__cause__ or core.handshake_exc))
-        elif response is None:
-            return
-        elif response.status_code != 101:
-            self._answered(response)
-        elif self._protocols and core.subprotocol is None:
-            self._fail_opening(f"the server chose none of the subprotocols {', '.join(self._protocols)}")
-        else:
-            self._answered(response)
-            self.state = OPEN
-            if self._agent.ping_interval is not None:
-                self._life = self._loop.call_later(self._agent.ping_interval, self._ask_for_life)
-            user = self._user()
-            if user is not None:
-                extensions = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
-                user._pyws_opened(core.subprotocol or "", extensions)
-            response.headers.clear()  # the library keeps them for as long as the connection lives
+    def _go_on_later(self) -> None:
+        """Receive what was kept when the loop goes on: uvloop ends its turn before it raises what ends a program."""
+        self._loop.call_soon(self._loop.call_soon, self._go_on)
 
-    @property
-    def _unanswered(self) -> bool:
-        return self._answer is not None and not self._answer.done()
+    def _go_on(self) -> None:
+        """Receive what was kept, if it is enough, and unless the program has ended."""
+        if self._chunks and self._size >= self._needed and self._task is not None and not self._task.cancelling():
+            self.data_received(b"")
 
-    def _answered(self, response: Response | None) -> None:
-        assert self._answer is not None
-        self._answer.set_result(response)
-
-    def _fail_opening(self, reason: str) -> None:
-        self._failure = FailedError(reason)
-        self._answered(None)
+    def _break(self, error: BaseException) -> None:
+        """End TCP after an exception that nothing here expects: what was read may be lost in part."""
+        self._deaf = True
+        self._failure = self._failure or f"it was cut short by {type(error).__name__}: {describe(error)}"
+        self._abort()
+        runtime.report(error)
 
     # Receiving: whole plain messages here, everything else through the library.
 
     def _receive(self, data: bytes) -> None:
+        """Take the next bytes of the server. What a listener's exception that ends the program cuts off is kept."""
         if self._deaf:
             return
-        if self._chunks:
-            self._chunks.append(data)
-            self._size += len(data)
-            if self._size < self._needed:
-                return
-            data = b"".join(self._chunks)
-            self._chunks = []
-        elif self._missing:
-            data = self._receive_more(data)
-        user, core, max_size = self._user(), self._core, self._max_size
-        whole = core.current_size is None  # no fragmented message is in progress
-        position, end = 0, len(data)
-        while position < end:
-            first = data[position]
-            start = position + 2
-            try:
-                length = data[position + 1]
-                if length > 125:
-                    if length > 127:
-                        self._judge(data[position:start])  # masked: the library refuses it
-                        return
-                    start += 2 if length == 126 else 8
-                    shortest = 126 if length == 126 else 65536
-                    length = data[position + 2] << 8 | data[position + 3]
-                    if shortest > 126:
-                        length = int.from_bytes((*data[position + 2 : start - 1], data[start - 1]), "big")
-                    # RFC 6455, 5.2: "the minimal number of bytes", "the most significant bit MUST be 0"
-                    if length < shortest or length >> 63:
-                        self._fail(1002, "the length of a frame is encoded against RFC 6455, 5.2")
-                        return
-            except IndexError:
-                self._keep(data, position, start)
-                return
-            stop = start + length
-            if length > max_size:
-                self._fail(1009, f"a message of {length} bytes is larger than max_size, {self._max_size} bytes")
-                return
-            if stop > end:
-                if length >= LARGE and whole and first in (TEXT, BINARY):
-                    self._pieces = Pieces(first == TEXT)
-                    self._missing = length
-                    self._receive_more(data[start:])
-                else:
-                    self._keep(data, position, stop)
-                return
-            if whole and first == TEXT:
-                if self.state == OPEN and user is not None:
-                    try:
-                        text = data[start:stop].decode()
-                    except UnicodeDecodeError as error:
-                        self._fail(1007, f"a text message is not UTF-8: {error}")
-                        return
-                    user._pyws_received(text, now())
-            elif whole and first == BINARY:
-                if self.state == OPEN and user is not None:
-                    user._pyws_received(data[start:stop], now())
-            else:
-                self._judge(data[position:stop])
-                if self._deaf:
+        position = 0  # all before it was handled
+        try:
+            if self._chunks:
+                self._chunks.append(data)
+                self._size += len(data)
+                if self._size < self._needed:
                     return
-                whole = core.current_size is None
-            position = stop
+                data = b"".join(self._chunks)
+                self._chunks = []
+            elif self._missing:
+                position = self._missing
+                self._receive_more(data[:position])
+            user, core, max_size = self._user(), self._core, self._max_size
+            whole = core.current_size is None  # no fragmented message is in progress
+            end = len(data)
+            while position < end:
+                first = data[position]
+                start = position + 2
+                try:
+                    length = data[position + 1]
+                    if length > 125:
+                        if length > 127:
+                            self._judge(data[position:start])  # masked: the library refuses it
+                            return
+                        start += 2 if length == 126 else 8
+                        shortest = 126 if length == 126 else 65536
+                        length = data[position + 2] << 8 | data[position + 3]
+                        if shortest > 126:
+                            length = int.from_bytes((*data[position + 2 : start - 1], data[start - 1]), "big")
+                        # RFC 6455, 5.2: "the minimal number of bytes", "the most significant bit MUST be 0"
+                        if length < shortest or length >> 63:
+                            self._fail(1002, "the length of a frame is encoded against RFC 6455, 5.2")
+                            return
+                except IndexError:
+                    self._keep(data, position, start)
+                    return
+                stop = start + length
+                if length > max_size:
+                    self._fail(1009, f"a message of {length} bytes is larger than max_size, {self._max_size} bytes")
+                    return
+                if stop > end:
+                    if length >= LARGE and whole and first in (TEXT, BINARY):
+                        self._pieces = Pieces(first == TEXT)
+                        self._missing = length
+                        self._receive_more(data[start:])
+                    else:
+                        self._keep(data, position, stop)
+                    return
+                frame, position = position, stop
+                if whole and first == TEXT:
+                    if self.state == OPEN and user is not None:
+                        try:
+                            text = data[start:stop].decode()
+                        except UnicodeDecodeError as error:
+                            self._fail(1007, f"a text message is not UTF-8: {error}")
+                            return
+                        user._pyws_received(text, now())
+                elif whole and first == BINARY:
+                    if self.state == OPEN and user is not None:
+                        user._pyws_received(data[start:stop], now())
+                else:
+                    self._judge(data[frame:stop])
+                    if self._deaf:
+                        return
+                    whole = core.current_size is None
+        except (KeyboardInterrupt, SystemExit):
+            if not self._deaf:
+                self._keep(data, position, position)
+            raise
 
     def _keep(self, data: bytes, start: int, stop: int) -> None:
         """Wait for the rest of a frame, or of its head."""
@@ -601,12 +553,10 @@ class Connection(asyncio.Protocol):
         self._size = len(data) - start
         self._needed = stop - start
 
-    def _receive_more(self, data: bytes) -> bytes:
-        """Add to a large message, which is never joined before it is whole; what follows it."""
-        missing = self._missing
-        self._missing = max(0, missing - len(data))
-        self._add(data[:missing], not self._missing)
-        return data[missing:]
+    def _receive_more(self, data: bytes) -> None:
+        """Add to a large message, which is never joined before it is whole."""
+        self._missing -= len(data)
+        self._add(data, not self._missing)
 
     def _add(self, data: bytes, final: bool) -> None:
         if self.state != OPEN:
@@ -616,9 +566,10 @@ class Connection(asyncio.Protocol):
         except UnicodeDecodeError as error:
             self._fail(1007, f"a text message is not UTF-8: {error}")
             return
-        if final and (user := self._user()) is not None:
-            user._pyws_received(self._pieces.joined(), now())
-            self._pieces = NOTHING
+        if final:
+            message, self._pieces = self._pieces.joined(), NOTHING
+            if (user := self._user()) is not None:
+                user._pyws_received(message, now())
 
     def _judge(self, data: bytes) -> None:
         core = self._core
@@ -645,19 +596,25 @@ class Connection(asyncio.Protocol):
 
     # What the user agent's owner may ask for.
 
-    def _ask_for_life(self) -> None:
-        if self.state == OPEN and not self._deaf:
-            self._heard = False
-            self._core.send_ping(b"")
-            self._write_core()
-            self._life = self._loop.call_later(self._agent.ping_timeout, self._check_life)
+    def ping(self) -> bool:
+        """Send a Ping, unless the end has begun; whether it was sent."""
+        if self.state != OPEN or self._deaf:
+            return False
+        self._core.send_ping(b"")
+        self._write_core()
+        return True
 
-    def _check_life(self) -> None:
-        # A program that does not read does not see the Pong: that says nothing about the server.
-        if (self._heard or self._paused) and self._agent.ping_interval is not None:
-            self._life = self._loop.call_later(self._agent.ping_interval, self._ask_for_life)
-        elif self.state == OPEN and not self._deaf:
-            self._fail(1011, f"the server gave no sign of life within {self._agent.ping_timeout:g} seconds")
+    @property
+    def progress(self) -> int:
+        """A number that grows as the other side takes what was sent."""
+        self._account()
+        waiting = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return self._written - self._backlog_size - waiting - unacknowledged(self._transport)
+
+    def expire(self, seconds: float) -> None:
+        """Fail the connection, whose server has given no sign of life; a program that does not read sees none."""
+        if self.state == OPEN and not self._deaf:
+            self._fail(1011, f"the server gave no sign of life within {seconds:g} seconds")
 
     def _overflow(self) -> None:
         if self.state == OPEN and not self._deaf:
@@ -682,12 +639,11 @@ class Connection(asyncio.Protocol):
 
     def _failed(self, reason: str) -> None:
         self._deaf = True
-        self._failure = FailedError(reason)
+        self._failure = reason
         # What was sent before the failure goes out before the library's Close frame.
         self._write_queue()
         self._write_core()
-        assert self._transport is not None
-        self._transport.close()
+        self._close_transport()
         self._set_timer(LINGER, self._abort)
 
     # Sending: everything that one task sent is written together when it ends.
@@ -768,23 +724,51 @@ class Connection(asyncio.Protocol):
             self._write(data, 0)
 
     def _write(self, data: bytes, payload: int) -> None:
+        """Write to the network, or behind what waits for it; `payload` bytes of it are the program's."""
         assert self._transport is not None
         self._written += len(data)
-        self._in_transport.append((self._written, payload))
-        if not self._transport.is_closing():  # else uvloop raises
+        if self._full:
+            self._backlog.append(data)
+            self._backlog_size += len(data)
+        elif not self._transport.is_closing():  # else uvloop raises
             self._transport.write(data)
+            if not self._full and not self._transport.is_closing():
+                return  # the network has taken all
+        self._unconfirmed += payload
+        self._in_transport.append((self._written, payload))
+
+    def pause_writing(self) -> None:
+        """Learn from the transport that the network does not take all of it now."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """Learn that the network has taken all."""
+        self._full = False
         self._account()
+        self._write_backlog()
+        self._tell_drained()
+
+    def _write_backlog(self, whole: bool = False) -> None:
+        """Write what has waited, as much as the network takes, or the whole of it because nothing more follows."""
+        backlog, transport = self._backlog, self._transport
+        assert transport is not None
+        while backlog and (whole or not self._full):
+            parts = [backlog.popleft()]
+            size = len(parts[0])
+            while backlog and size < HIGH_WATER:
+                parts.append(backlog.popleft())
+                size += len(parts[-1])
+            self._backlog_size -= size
+            if not transport.is_closing():
+                transport.write(b"".join(parts))
 
     def _account(self) -> None:
         """Forget what the network has taken. A transport that is closing may have thrown its buffer away."""
-        if self._in_transport and self._transport is not None and not self._transport.is_closing():
-            taken = self._written - self._transport.get_write_buffer_size()
-            gone = 0
-            for end, _ in self._in_transport:
-                if end > taken:
-                    break
-                gone += 1
-            del self._in_transport[:gone]
+        written = self._in_transport
+        if written and self._transport is not None and not self._transport.is_closing():
+            taken = self._written - self._backlog_size - self._transport.get_write_buffer_size()
+            while written and written[0][0] <= taken:
+                self._unconfirmed -= written.popleft()[1]
 
     # The end of TCP.
 
@@ -793,9 +777,14 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         self._timer = self._loop.call_later(seconds, action)
 
-    def _end_tcp(self) -> None:
+    def _close_transport(self) -> None:
+        """End TCP after all that was written."""
         assert self._transport is not None
+        self._write_backlog(True)
         self._transport.close()
+
+    def _end_tcp(self) -> None:
+        self._close_transport()
         self._set_timer(self._agent.closing_timeout, self._abort)
 
     def _abort(self) -> None:
@@ -818,36 +807,21 @@ class StreamConnection(Connection):
         self._given_up = idle
 
 
-def _is_address(host: str) -> bool:
-    """Tell whether a host of the URL standard is an IP address."""
-    return ":" in host or host.replace(".", "").isdigit()
+def describe(error: BaseException) -> str:
+    """Tell an exception in one line: an error of the operating system as it is."""
+    return escape(str(error)) or type(error).__name__
 
 
-def _interrupt(error: BaseException) -> None:
-    raise error
+def unacknowledged(transport: asyncio.Transport | None) -> int:
+    """Return how many bytes the kernel holds that the other side has not acknowledged, where the system tells; or 0."""
+    sock = None if transport is None else transport.get_extra_info("socket")
+    if sock is None or sys.platform != "linux":
+        return 0
+    import fcntl
+    import struct
+    import termios
 
-
-def _refusal(head: bytes) -> Response:
-    """Return a head that the library has found well-formed as a response without a body."""
-    status_line, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-    _, status, reason = status_line.split(" ", 2)
-    headers = Headers()
-    for line in lines:
-        name, _, value = line.partition(":")
-        headers[name] = value.strip(" \t")
-    return Response(int(status), reason, headers)
-
-
-def _asks_for_basic(response: Response) -> bool:
-    # https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate
-    challenges = response.headers.get_all("WWW-Authenticate")
-    return any(re.search(r"(^|,)\s*basic(\s|,|$)", challenge, re.IGNORECASE) for challenge in challenges)
-
-
-def _basic(username: str, password: str) -> str:
-    """Return the value of Authorization for a URL's credentials (RFC 7617)."""
-    pair = unquote_to_bytes(username) + b":" + unquote_to_bytes(password)
-    return "Basic " + base64.b64encode(pair).decode()
-
-
-_turns: weakref.WeakValueDictionary[tuple[object, str, int], asyncio.Lock] = weakref.WeakValueDictionary()
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0])
+    except OSError:
+        return 0

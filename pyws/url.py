@@ -66,3 +66,11 @@ def parse(url: str, base: str = "about:blank") -> Address:
         password=record.password,
         public=f"{record.protocol}//{address.rpartition('@')[2]}/{resource}",
     )
+
+
+def is_localhost(host: str) -> bool:
+    """Tell whether a name means this machine, whatever the resolver says of it.
+
+    https://w3c.github.io/webappsec-secure-contexts/#is-origin-trustworthy
+    """
+    return host.rstrip(".").rpartition(".")[2].lower() == "localhost"

@@ -461,15 +461,19 @@ class WebSocket(EventTarget):
         self._pyws_dispatch(event)
 
     def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
-        if failed:
-            self._pyws_fire(Event("error"))
-        event = CloseEvent("close")
-        event._pyws_was_clean = clean
-        event._pyws_code = code
-        event._pyws_reason = reason
-        self._pyws_ended = True  # so that who asks in a listener of this event is not kept waiting
-        self._pyws_fire(event)
-        self._pyws_end()
+        try:
+            if failed:
+                self._pyws_fire(Event("error"))
+        finally:
+            event = CloseEvent("close")
+            event._pyws_was_clean = clean
+            event._pyws_code = code
+            event._pyws_reason = reason
+            self._pyws_ended = True  # so that who asks in a listener of this event is not kept waiting
+            try:
+                self._pyws_fire(event)
+            finally:
+                self._pyws_end()
 
     # https://websockets.spec.whatwg.org/#garbage-collection
 

@@ -11,6 +11,7 @@ import zlib
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyws.handshake import Handshake
 from pyws.sockets import Connection
 
 from conversation import (
@@ -222,12 +223,17 @@ def test_an_answer_without_end(stage, stream):
 
 
 @pytest.mark.parametrize(
-    ("broken", "stream"),
-    [("_set_timer", head()), ("_receive_fragment", CORPUS[2]), ("_read_answer", head()), ("_fail_opening", b"x")],
+    ("owner", "broken", "stream"),
+    [
+        (Connection, "_set_timer", head()),
+        (Connection, "_receive_fragment", CORPUS[2]),
+        (Handshake, "_read_answer", head()),
+        (Handshake, "_fail", b"x"),
+    ],
 )
-def test_the_harness_notices(monkeypatch, broken, stream):
+def test_the_harness_notices(monkeypatch, owner, broken, stream):
     """Laws that nothing can break prove nothing."""
-    monkeypatch.setattr(Connection, broken, lambda *_: 1 / 0)
+    monkeypatch.setattr(owner, broken, lambda *_: 1 / 0)
     with theatre() as stage, pytest.raises(ViolationError):
         for end in ENDS:
             stage.play(Conversation(stream, end=end))

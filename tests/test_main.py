@@ -196,6 +196,7 @@ ws.onclose = print
         start = time.monotonic()
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=10)
-    assert (process.returncode, output, errors) == (130, "", "interrupted\n")
+    assert (process.returncode, errors) == (130, "interrupted\n")
+    assert output == "<CloseEvent 'close' wasClean=False, code=1006, reason=''>\n"
     assert time.monotonic() - start < 3
     assert peer.heard("main-interrupt")[:1] == ["close 1001 ''"]

@@ -198,7 +198,8 @@ for kind in ("open", "reconnecting", "error", "close"):
     ws.addEventListener(kind, print)
 """)
     status, output, errors = run(script, address(peer, ["accept", "fin"], ["accept", "close 1000"]))
-    assert (status, errors) == (0, "")
+    assert (status, errors.count("\n")) == (0, 1)
+    assert errors.endswith("did not end cleanly: the server ended the connection, without a Close frame\n")
     assert output.splitlines() == [
         "<Event 'open'>",
         "<ReconnectingEvent 'reconnecting' wasClean=False, code=1006, reason='', attempt=1, delay=0.3>",
@@ -350,7 +351,8 @@ def test_the_example_of_the_readme(peer, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(re.sub(r'f?"wss://example.org/[^"]*"', repr(url), code))
     status, output, errors = run(script)
-    assert (status, errors) == (0, "")
+    assert (status, errors.count("\n")) == (0, 1)
+    assert errors.endswith("did not end cleanly: the server ended the connection, without a Close frame\n")
     assert re.sub(r"\d\.\d", "N", output).splitlines() == [
         "here",
         "gone, 1006; back in N s",

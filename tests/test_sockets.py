@@ -17,6 +17,7 @@ import pytest
 from pyws import WebSocket
 
 from peer import NAMES, Peer
+from resolver import resolving
 from stage import Stage
 
 FAILED = ["error 3", "close 3 unclean 1006 ''"]
@@ -304,29 +305,19 @@ def test_handshakes_take_turns_per_host_and_port(play, peer):
     assert journal[: journal.index("all open")] == ["elsewhere open 1", *[f"{name} open 1" for name in "abcdefgh"]]
 
 
-def resolving(loop_class, names):
-    """A class of loops in which each of `names` has the addresses that it has there."""
-
-    class Loop(pkgutil.resolve_name(loop_class)):
-        async def getaddrinfo(self, host, port, **_):
-            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in names.get(host, [host])]
-
-    return Loop
-
-
 LOOPS = pytest.mark.parametrize("loop_class", ["asyncio:SelectorEventLoop", "uvloop:Loop"])
 
 
 @LOOPS
 @pytest.mark.rows("TMO-06")
-def test_the_addresses_of_a_host_are_tried_in_turn(play, peer, loop_class):
+def test_the_addresses_of_a_host_are_tried_in_turn(play, peer, monkeypatch, loop_class):
     """One that refuses is passed over at once, one that does not answer after a quarter of a second."""
     names = {
         "refuses.test": ["127.0.0.3", "127.0.0.1"],
         "silent.test": ["127.0.0.2", "127.0.0.1"],
         "nobody.test": ["127.0.0.3"],
     }
-    loop_factory = resolving(loop_class, names)
+    resolving(monkeypatch, names)
 
     async def conversation(stage):
         with black_hole(peer.port):
@@ -336,23 +327,25 @@ def test_the_addresses_of_a_host_are_tried_in_turn(play, peer, loop_class):
                 stage.note(f"soon {time.monotonic() - start < 1}")
 
     works = ["open 1", "close 3 clean 1000 ''", "soon True"]
-    assert play(conversation, loop_factory) == [*works, *works, *FAILED, "soon True"]
+    assert play(conversation, pkgutil.resolve_name(loop_class)) == [*works, *works, *FAILED, "soon True"]
 
 
 @LOOPS
 @pytest.mark.rows("TMO-04")
-def test_names_of_one_address_take_turns(play, peer, loop_class):
+def test_names_of_one_address_take_turns(play, peer, monkeypatch, loop_class):
     """Whatever a host is called, and wherever else it can be reached: handshakes with one address do not overlap."""
     here = "127.0.0.1"
-    loop_factory = resolving(loop_class, {"a.test": [here], "b.test": [here, "127.0.0.3"], "c.test": ["127.0.0.3"]})
+    resolving(monkeypatch, {"a.test": [here], "b.test": [here, "127.0.0.3"], "c.test": ["127.0.0.3"]})
 
     async def conversation(stage):
         names = ["a.test", here, "b.test"]
-        waits = ["wait 0.1", "wait 0.05", "wait 0"]  # the first is the slowest
-        sockets = [
-            stage.connect(wait, "accept", "until close", origin=f"ws://{name}:{peer.port}", name=name)
-            for name, wait in zip(names, waits, strict=True)
-        ]
+        waits = ["wait 0.2", "wait 0.05", "wait 0"]  # the first is the slowest
+        sockets = []
+        for name, wait in zip(names, waits, strict=True):
+            ws = stage.connect(wait, "accept", "until close", origin=f"ws://{name}:{peer.port}", name=name)
+            while not sockets and stage._keys[id(ws)] not in peer.records:  # the first is the first at the peer
+                await asyncio.sleep(0.002)
+            sockets.append(ws)
         stage.connect("accept", origin=f"ws://c.test:{peer.port}", name="c.test")  # nobody is there
         for ws in sockets:
             await stage.opened(ws)
@@ -360,7 +353,7 @@ def test_names_of_one_address_take_turns(play, peer, loop_class):
             ws.close()
         await stage.closed(*sockets)
 
-    journal = play(conversation, loop_factory)
+    journal = play(conversation, pkgutil.resolve_name(loop_class))
     assert [row for row in journal if "open" in row] == ["a.test open 1", "127.0.0.1 open 1", "b.test open 1"]
 
 

@@ -117,7 +117,7 @@ def test_tls_by_authority_or_context(peer, tmp_path, caplog):
         own = UserAgent(tls=agent.context())
         assert converse(secure, "accept", "close 1000", agent=own)[0] == DONE
         assert converse(secure, "accept", "close 1000")[0] == FAILED
-        assert "certificate verify failed" in caplog.text
+        assert "certificate cannot be trusted" in caplog.text
 
 
 @pytest.mark.rows("HSK-13")
@@ -203,7 +203,7 @@ def test_the_opening_timeout(peer, caplog):
     start = time.monotonic()
     assert converse(peer, "hang", agent=UserAgent(opening_timeout=0.2))[0] == FAILED
     assert 0.2 <= time.monotonic() - start < 2
-    assert "within 0.2 seconds" in caplog.text
+    assert "within opening_timeout, 0.2 seconds" in caplog.text
 
 
 @pytest.mark.rows("TMO-01")

@@ -1,0 +1,94 @@
+"""From a host and a port to a TCP connection: names are resolved, and the addresses race.
+
+https://fetch.spec.whatwg.org/#connections
+"""
+
+import asyncio
+import socket
+import threading
+
+from aiohappyeyeballs import AddrInfoType, start_connection
+
+from .url import is_localhost
+
+CONNECTION_ATTEMPT_DELAY = 0.25
+"""Seconds that one address of a host has before the next is tried too (RFC 8305, 5), as in Chromium."""
+
+KEEPALIVE = 45
+"""Seconds of silence after which TCP asks whether the other side is still there, and between two questions, as in
+Chromium. Without it a connection whose other side has vanished stays open for ever."""
+
+_KEEPALIVE_OPTIONS = [
+    (socket.IPPROTO_TCP, getattr(socket, name))
+    for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL")
+    if hasattr(socket, name)
+]
+
+
+async def resolve(host: str, port: int) -> list[AddrInfoType]:
+    """Return the addresses of a host; raises OSError if it has none.
+
+    The resolver of the system runs in a thread of its own, which nobody waits for: neither asyncio's shared threads,
+    which may all be busy, nor the end of the program, as with `loop.getaddrinfo`.
+    """
+    if is_localhost(host):
+        # Whatever the resolver says: https://fetch.spec.whatwg.org/#resolve-an-origin
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("::1", port, 0, 0)),
+            (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port)),
+        ]
+    if ":" in host or host.replace(".", "").isdigit():  # an IP address, as the URL standard serializes it
+        return _look_up(host, port, socket.AI_NUMERICHOST)
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[AddrInfoType]] = loop.create_future()
+
+    def settle(addresses: list[AddrInfoType], error: Exception | None) -> None:
+        if found.done():  # canceled: nobody waits any more
+            return
+        if error is None:
+            found.set_result(addresses)
+        else:
+            found.set_exception(error)
+
+    def work() -> None:
+        addresses: list[AddrInfoType] = []
+        failure = None
+        try:
+            addresses = _look_up(host, port)
+        except Exception as error:  # OSError, or UnicodeError for what is no name
+            failure = error
+        try:
+            loop.call_soon_threadsafe(settle, addresses, failure)
+        except RuntimeError:
+            return  # the loop is closed
+
+    threading.Thread(target=work, name=f"pyws resolves {host}", daemon=True).start()
+    return await found
+
+
+def _look_up(host: str, port: int, flags: int = 0) -> list[AddrInfoType]:
+    # As bytes: Python would encode a `str` by rules of its own, which refuse names that DNS takes.
+    return list(socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM, flags=flags))
+
+
+async def connect(addresses: list[AddrInfoType]) -> socket.socket:
+    """Return a TCP connection to one of the addresses, whichever answers first; raises OSError if none does."""
+    return await start_connection(
+        addresses, happy_eyeballs_delay=CONNECTION_ATTEMPT_DELAY, interleave=1, socket_factory=_make_socket
+    )
+
+
+async def dial(host: str, port: int) -> socket.socket:
+    """Return a TCP connection to a host; raises OSError."""
+    return await connect(await resolve(host, port))
+
+
+def _make_socket(address: AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    sock = socket.socket(family, kind, protocol)
+    # Small messages go out at once. (asyncio does this only for sockets whose protocol number is told.)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for level, option in _KEEPALIVE_OPTIONS:
+        sock.setsockopt(level, option, KEEPALIVE)
+    return sock

@@ -1,0 +1,281 @@
+"""The opening handshake of RFC 6455: one attempt sends the request, reads the answer, and hands TCP over.
+
+https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+"""
+
+import asyncio
+import base64
+import logging
+import re
+from collections.abc import Callable
+from typing import cast
+from urllib.parse import unquote_to_bytes
+
+from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
+from websockets.http11 import Response
+from websockets.typing import Origin, Subprotocol
+from websockets.uri import WebSocketURI
+
+from .deflate import DeflateFactory
+from .refusal import Refusal, escape
+from .url import Address
+from .useragent import UserAgent
+
+MAX_RESPONSE_HEAD = 262144
+"""Bytes of the head of the server's answer, as in Chromium."""
+
+MAX_REFUSAL_BODY = 4096
+"""Bytes of the body of a refusal that are waited for, to tell the log what it says."""
+
+REFUSAL_BODY_TIMEOUT = 1.0
+"""Seconds that they are waited for."""
+
+USER_AGENT = "pyws/0.1.0"
+
+logger = logging.getLogger("pyws")
+
+Accept = Callable[[asyncio.Transport, ClientProtocol, Response, bytes], None]
+"""Called when the server has accepted, with what has come after the head of its answer."""
+
+
+class FailedError(Exception):
+    """The connection is failed: the message says why, and what to do."""
+
+
+class Handshake(asyncio.Protocol):
+    """One attempt, a protocol of its own: it is there from the request until the server has answered.
+
+    `answer` gives None when the server has accepted (then `accept` has been called, and has put another protocol in
+    this one's place), a `Refusal`, or raises `FailedError`. Whoever gives the attempt up calls `abort()`, which may
+    come at any moment, and awaits `lost`: only then is TCP over.
+    """
+
+    def __init__(
+        self, address: Address, agent: UserAgent, protocols: list[str], authorization: str | None, accept: Accept
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._address = address
+        self._agent = agent
+        self._protocols = protocols
+        self._authorization = authorization
+        self._accept = accept
+        self._core = ClientProtocol(
+            WebSocketURI(address.secure, address.host, address.port, "", ""),
+            origin=None if agent.origin is None else Origin(agent.origin),
+            extensions=[DeflateFactory(compress_settings={"memLevel": 5})] if agent.compression else None,
+            subprotocols=[Subprotocol(name) for name in protocols] or None,
+            max_size=agent.max_size,
+            logger=logger,
+        )
+        self._has_begun = False
+        self._received = b""  # while the head, or the body of a refusal, is not whole
+        self._refusal: Refusal | None = None  # while its body is not whole
+        self._timer: asyncio.TimerHandle | None = None
+        self.transport: asyncio.Transport | None = None
+        self.answer: asyncio.Future[Refusal | None] = self._loop.create_future()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+
+    def abort(self) -> None:
+        """Give up, in any state: nothing more is answered, and TCP ends."""
+        self.answer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.transport is not None:
+            self.transport.abort()
+
+    # What the transport tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TCP, and TLS, are there."""
+        self.transport = cast(asyncio.Transport, transport)
+        if self.answer.done():
+            self.transport.abort()
+
+    def begin(self) -> None:
+        """Send the request: call it once, when connecting is done; before, the loop may still take TCP back."""
+        core, agent = self._core, self._agent
+        request = core.connect()
+        request.path = self._address.resource
+        request.headers["Pragma"] = "no-cache"
+        request.headers["Cache-Control"] = "no-cache"
+        request.headers["User-Agent"] = USER_AGENT
+        for name, value in agent.headers.items():
+            request.headers.pop(name, None)
+            request.headers[name] = value
+        if self._authorization is not None:
+            request.headers.pop("Authorization", None)
+            request.headers["Authorization"] = self._authorization
+        if cookie := agent.cookie_for(self._address):
+            request.headers["Cookie"] = cookie
+        core.send_request(request)
+        if self.transport is not None and not self.answer.done():
+            self.transport.write(b"".join(core.data_to_send()))
+            self._has_begun = True
+            hasty, self._received = self._received, b""
+            if hasty:
+                self.data_received(hasty)
+
+    def data_received(self, data: bytes) -> None:
+        """Read the answer; what comes after the head of one that accepts is handed over with TCP."""
+        if self.answer.done():
+            return
+        if self._refusal is not None:
+            self._read_body(data)
+        elif self._has_begun:
+            self._read_head(data)
+        else:  # a server that speaks before it has heard anything
+            self._received += data
+            self._check_size(len(self._received))
+
+    def _check_size(self, size: int) -> bool:
+        if size > MAX_RESPONSE_HEAD:
+            self._fail(f"the head of the server's answer is longer than {MAX_RESPONSE_HEAD} bytes")
+        return size <= MAX_RESPONSE_HEAD
+
+    def _read_head(self, data: bytes) -> None:
+        seen = len(self._received)
+        self._received += data
+        end = self._received.find(b"\r\n\r\n", max(0, seen - 3)) + 4
+        complete = end >= 4
+        if not self._check_size(end if complete else len(self._received)):
+            return
+        rest = b""
+        if complete:
+            data, rest = data[: end - seen], data[end - seen :]
+        self._core.receive_data(data)
+        self._read_answer(complete, rest)
+
+    def eof_received(self) -> None:
+        """Nothing more comes: the body of a refusal ends here, and an answer that is not whole is none."""
+        if self.answer.done():
+            return
+        if self._refusal is not None:
+            self._settle(self._refusal)
+        elif self._received:
+            self._core.receive_eof()
+            self._read_answer(False, b"")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """TCP has ended."""
+        if not self.answer.done():
+            if self._refusal is not None:
+                self._settle(self._refusal)
+            else:
+                hint = "" if exc is not None or self._address.secure or self._received else "; does it want wss://?"
+                self._fail(f"{describe_loss(exc)} before it answered the opening handshake{hint}")
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    # The answer.
+
+    def _read_answer(self, complete: bool, rest: bytes) -> None:
+        """Look what the library makes of the head that it was given."""
+        core = self._core
+        response = next((event for event in core.events_received() if isinstance(event, Response)), None)
+        if response is None and complete and core.handshake_exc is None:
+            response = _refusal_of(self._received)  # the library waits for its body
+        if response is not None:
+            self._agent.keep_cookies(self._address, response.headers.raw_items())
+        if response is not None and response.status_code != 101:
+            self._refusal = Refusal(response.status_code, response.reason_phrase, response.headers)
+            self._received = b""
+            self._timer = self._loop.call_later(REFUSAL_BODY_TIMEOUT, lambda: self._read_body(b"", True))
+            self._read_body(rest)
+        elif core.handshake_exc is not None:
+            self._fail(self._invalid(core.handshake_exc.__cause__ or core.handshake_exc))
+        elif response is not None and self._protocols and core.subprotocol is None:
+            self._fail(f"the server chose none of the subprotocols {', '.join(self._protocols)}")
+        elif response is not None:
+            transport, self.transport = self.transport, None  # it is another's now
+            assert transport is not None
+            self.lost.set_result(None)
+            self.answer.set_result(None)
+            self._accept(transport, core, response, rest)
+
+    def _read_body(self, data: bytes, is_last: bool = False) -> None:
+        """Collect the beginning of a refusal's body, until it is whole or there is enough of it."""
+        refusal = self._refusal
+        if refusal is None or self.answer.done():
+            return
+        self._received += data
+        body = self._received
+        lengths = refusal.headers.get_all("Content-Length")
+        if "chunked" in ",".join(refusal.headers.get_all("Transfer-Encoding")).lower():
+            body, is_whole = _unchunk(body)
+        elif refusal.status in (204, 304) or refusal.status < 200:
+            body, is_whole = b"", True
+        else:
+            is_whole = bool(lengths) and lengths[0].strip().isdigit() and len(body) >= int(lengths[0][:15])
+        self._refusal = Refusal(refusal.status, refusal.phrase, refusal.headers, body[:MAX_REFUSAL_BODY])
+        if is_last or is_whole or len(self._received) >= MAX_REFUSAL_BODY:
+            self._settle(self._refusal)
+
+    def _settle(self, refusal: Refusal) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.answer.set_result(refusal)
+
+    def _fail(self, reason: str) -> None:
+        self.answer.set_exception(FailedError(reason))
+
+    def _invalid(self, error: BaseException) -> str:
+        """Say what is the matter with an answer that the library does not take."""
+        beginning = self._received[:100]
+        if beginning[:1] in (b"\x15", b"\x16"):  # an alert or a handshake of TLS (RFC 8446, 5.1)
+            return f"the server speaks TLS on port {self._address.port}: use wss://"
+        if not beginning.startswith(b"HTTP/"[: len(beginning)]):
+            words = escape(beginning.decode("latin-1").strip(), 60)
+            return f'the server does not speak HTTP on port {self._address.port}, it says "{words}"'
+        return escape(str(error))
+
+
+def describe_loss(error: BaseException | None) -> str:
+    """Tell in words how TCP or TLS has ended."""
+    if error is None:
+        return "the server ended the connection"
+    reason = getattr(error, "reason", None)  # of an ssl.SSLError
+    if isinstance(reason, str) and "ALERT" in reason:
+        words = reason.rpartition("ALERT_")[2].replace("_", " ").lower()
+        return f"the server ended TLS with the alert “{words}”"
+    if isinstance(error, ConnectionResetError):
+        return "the server reset the connection"
+    return f"the connection broke ({escape(str(error)) or type(error).__name__})"
+
+
+def _refusal_of(head: bytes) -> Response:
+    """Return a head that the library has found well-formed as a response without a body."""
+    lines = head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    _, status, reason = lines[0].split(" ", 2)
+    headers = Headers()
+    for line in lines[1:]:
+        name, _, value = line.partition(":")
+        headers[name] = value.strip(" \t")
+    return Response(int(status), reason, headers)
+
+
+def _unchunk(data: bytes) -> tuple[bytes, bool]:
+    """Return what there is of a chunked body (RFC 9112, 7.1), and whether that is all of it."""
+    parts: list[bytes] = []
+    while match := re.match(rb"([0-9A-Fa-f]{1,8})[^\r\n]*\r\n", data):
+        size = int(match[1], 16)
+        if not size:
+            return b"".join(parts), True
+        parts.append(data[match.end() : match.end() + size])
+        data = data[match.end() + size + 2 :]
+    return b"".join(parts), False
+
+
+def asks_for_basic(refusal: Refusal) -> bool:
+    """Tell whether credentials would help.
+
+    https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate
+    """
+    challenges = refusal.headers.get_all("WWW-Authenticate")
+    return any(re.search(r"(^|,)\s*basic(\s|,|$)", challenge, re.IGNORECASE) for challenge in challenges)
+
+
+def basic(username: str, password: str) -> str:
+    """Return the value of Authorization for a URL's credentials (RFC 7617)."""
+    pair = unquote_to_bytes(username) + b":" + unquote_to_bytes(password)
+    return "Basic " + base64.b64encode(pair).decode()

@@ -1,0 +1,161 @@
+"""From a URL to an open WebSocket, step by step: turn, name, TCP, proxy, TLS, HTTP.
+
+https://websockets.spec.whatwg.org/#concept-websocket-establish
+"""
+
+import asyncio
+import contextlib
+import ssl
+import weakref
+
+from aiohappyeyeballs import AddrInfoType
+
+from . import dialing
+from .handshake import Accept, FailedError, Handshake, asks_for_basic, basic
+from .loop import now
+from .refusal import Refusal, escape
+from .url import BAD_PORTS, Address
+from .useragent import UserAgent
+
+TLS_SHUTDOWN_TIMEOUT = 2.0
+"""Seconds that TLS has to say goodbye."""
+
+
+class Opening:
+    """What a connection does until it is open, under one time limit; `run()` once, in the connection's task.
+
+    `step` says what it is waiting for, for the log.
+    """
+
+    def __init__(self, address: Address, agent: UserAgent, protocols: list[str], accept: Accept) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._address = address
+        self._agent = agent
+        self._protocols = protocols
+        self._accept = accept
+        self._began = now()
+        self.step = ""
+        self.refusal: Refusal | None = None
+        """What the server answered instead of accepting."""
+
+    def _begin(self, step: str) -> None:
+        self.step = step
+        self._began = now()
+
+    def timed_out(self) -> str:
+        """Say which step was under way when the time was up, and for how long."""
+        return (
+            f"it was not open within opening_timeout, {self._agent.opening_timeout:g} seconds: "
+            f"the last {now() - self._began:.1f} of them were spent {self.step}"
+        )
+
+    async def run(self) -> None:
+        """Do all steps; the server has accepted when it returns. Raises FailedError or OSError, with the reason."""
+        address, agent = self._address, self._agent
+        if agent.blocked_ports and address.port in BAD_PORTS:
+            raise FailedError(
+                f"port {address.port} is blocked (https://fetch.spec.whatwg.org/#port-blocking): use another"
+            )
+        proxy = agent.proxy_for(address.secure, address.host, address.port)
+        places = [] if proxy is not None else await self._resolve()
+        # RFC 6455, 4.1: one connection to an address and port is CONNECTING at a time; behind a proxy, to a name.
+        hosts = {str(place[4][0]) for place in places} or {address.host}
+        async with contextlib.AsyncExitStack() as turns:
+            self._begin(f"waiting until other WebSockets to {address.host}, port {address.port}, have connected")
+            for host in sorted(hosts):
+                turn = _connecting.setdefault((self._loop, host, address.port), asyncio.Lock())
+                await turns.enter_async_context(turn)
+            refusal = await self._attempt(proxy, places)
+            if (
+                refusal is not None
+                and refusal.status == 401
+                and (address.username or address.password)
+                and asks_for_basic(refusal)
+            ):
+                refusal = await self._attempt(proxy, places, basic(address.username, address.password))
+        if refusal is not None:
+            self.refusal = refusal
+            raise FailedError(refusal.sentence(self._secrets()))
+
+    async def _resolve(self) -> list[AddrInfoType]:
+        host, port = self._address.host, self._address.port
+        self._begin(f"asking the resolver for the address of {host}")
+        try:
+            return await dialing.resolve(host, port)
+        except (OSError, UnicodeError) as error:
+            raise FailedError(f"the name {host} could not be resolved: {error}") from error
+
+    async def _attempt(
+        self, proxy: str | None, places: list[AddrInfoType], authorization: str | None = None
+    ) -> Refusal | None:
+        """Connect and shake hands once; what the server answered, None if it has accepted."""
+        handshake = Handshake(self._address, self._agent, self._protocols, authorization, self._accept)
+        connected = False
+        try:
+            await self._connect(handshake, proxy, places)
+            connected = True
+            handshake.begin()
+            self._begin("waiting for the server's answer to the opening handshake")
+            refusal = await handshake.answer
+        except BaseException:
+            handshake.abort()
+            if connected:
+                await handshake.lost
+            else:
+                await asyncio.sleep(0)  # what connecting had begun ends in the next round
+            raise
+        if refusal is not None:
+            handshake.abort()
+            await handshake.lost
+        return refusal
+
+    async def _connect(self, handshake: Handshake, proxy: str | None, places: list[AddrInfoType]) -> None:
+        """Bring TCP about, through a proxy or to one of several places, and TLS on it."""
+        address, agent = self._address, self._agent
+        options: dict[str, object] = {}
+        if address.secure:
+            options.update(
+                ssl=agent.context(),
+                server_hostname=address.host,
+                ssl_handshake_timeout=agent.opening_timeout + 1,  # ours comes first, and names the step
+                ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
+            )
+        if proxy is not None:
+            from python_socks.async_.asyncio import Proxy
+
+            sock = await Proxy.from_url(proxy).connect(address.host, address.port)
+        else:
+            self._begin(f"waiting for TCP to port {address.port} of {address.host}")
+            sock = await dialing.connect(places)
+        if address.secure:
+            self._begin(f"waiting for the TLS handshake with {address.host}")
+        try:
+            # mypy cannot see which of its overloads fits options that are put together by name.
+            await self._loop.create_connection(lambda: handshake, sock=sock, **options)  # type: ignore[call-overload]
+        except ssl.SSLError as error:
+            raise FailedError(self._tls_failure(error)) from error
+
+    def _tls_failure(self, error: ssl.SSLError) -> str:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"the server's certificate cannot be trusted: {error.verify_message}"
+        if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"):
+            return f"the server does not speak TLS on port {self._address.port}: use ws://, or the port that has TLS"
+        if error.reason and "ALERT" in error.reason:
+            words = error.reason.rpartition("ALERT_")[2].replace("_", " ").lower()
+            return f"the server refused TLS with the alert “{words}”"
+        return f"TLS failed: {escape(str(error))}"
+
+    def _secrets(self) -> list[str]:
+        """What was sent and must not be told by the log, even if the server repeats it."""
+        address, headers = self._address, self._agent.headers
+        secrets = [address.username, address.password, basic(address.username, address.password)]
+        secrets += [value for name, value in headers.items() if re_secret(name)]
+        return secrets
+
+
+def re_secret(name: str) -> bool:
+    """Tell whether the value of a header may be a secret."""
+    return any(word in name.lower() for word in ("auth", "cookie", "token", "key", "secret"))
+
+
+_connecting: weakref.WeakValueDictionary[tuple[object, str, int], asyncio.Lock] = weakref.WeakValueDictionary()

@@ -1,0 +1,105 @@
+"""What a server said instead of "101 Switching Protocols", and how the log tells it.
+
+https://www.rfc-editor.org/rfc/rfc9110
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from websockets.datastructures import Headers
+
+MAX_SHOWN = 200
+"""Characters of the server's words that the log shows."""
+
+# What each status asks for, where a sentence can help.
+_ADVICE = {
+    400: "the server did not take the request",
+    401: "it wants credentials: put user and password into the URL, or UserAgent(headers={'Authorization': ...})",
+    403: "it refuses this client: Origin, cookies or a token may be missing",
+    404: "is this the URL of a WebSocket?",
+    405: "is this the URL of a WebSocket?",
+    407: "a proxy in between wants credentials: put user and password into UserAgent(proxy=...)",
+    410: "this URL is gone",
+    426: "the server wants another protocol at this URL",
+    429: "it has too many requests: try again later",
+    503: "the service is not available now: try again later",
+}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An HTTP response that ends the opening handshake."""
+
+    status: int
+    phrase: str
+    headers: Headers
+    body: bytes = b""
+    """The beginning of the body, as far as it had arrived."""
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which the server may be asked again, by Retry-After; None if it says nothing of that.
+
+        https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+        """
+        values = self.headers.get_all("Retry-After")
+        if not values:
+            return None
+        value = values[0].strip()
+        if value.isascii() and value.isdigit():
+            return float(value[:15])
+        try:
+            date = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp())
+
+    def sentence(self, secrets: Collection[str] = ()) -> str:
+        """Tell it in one line, without control characters and without any of `secrets`."""
+        said = [f"the server answered {self.status} {escape(self.phrase)}".rstrip() + " instead of 101"]
+        if 300 <= self.status < 400 and (location := self.headers.get_all("Location")):
+            said.append(f"it leads to {_public(location[0])}: a WebSocket does not follow, use that URL")
+        elif advice := _ADVICE.get(self.status, "is this the URL of a WebSocket?" if self.status < 400 else ""):
+            said.append(advice)
+        if retry_after := self.headers.get_all("Retry-After"):
+            said.append(f"Retry-After: {escape(retry_after[0])}")
+        if text := self._text():
+            said.append(f'it says "{text}"')
+        line = "; ".join(said)
+        for secret in secrets:
+            if len(secret) > 3:
+                line = line.replace(secret, "…")
+        return line
+
+    def _text(self) -> str:
+        """Return the beginning of a body that a person can read."""
+        kind = ",".join(self.headers.get_all("Content-Type")).lower()
+        if self.headers.get_all("Content-Encoding") or not re.match(r"$|text/|application/(\S*\+)?(json|xml)\b", kind):
+            return ""
+        text = self.body.decode("utf-8", "replace")
+        if "html" in kind or text.lstrip()[:1] == "<":
+            title = re.search(r"<title[^>]*>(.*?)</title", text, re.IGNORECASE | re.DOTALL)
+            text = title[1] if title else re.sub(r"<[^>]*>?", " ", text)
+        return escape(" ".join(text.split()))
+
+
+def escape(text: str, limit: int = MAX_SHOWN) -> str:
+    """Return text from the network for one line of a log: shortened, and what does not print escaped."""
+    shown = text[:limit] + ("…" if len(text) > limit else "")
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode() for char in shown
+    )
+
+
+def _public(location: str) -> str:
+    """Return a URL without what may be secret: credentials, query and fragment."""
+    try:
+        parts = urlsplit(location)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return "another URL"
+    return escape((f"{parts.scheme}:" if parts.scheme else "") + (f"//{host}" if host else "") + parts.path)
