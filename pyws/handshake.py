@@ -140,11 +140,11 @@ class Handshake(asyncio.Protocol):
         complete = end >= 4
         if not self._check_size(end if complete else len(self._received)):
             return
-        rest = b""
         if complete:
-            data, rest = data[: end - seen], data[end - seen :]
-        self._core.receive_data(data)
-        self._read_answer(complete, rest)
+            self._core.receive_data(self._received[:end])
+            self._read_answer(True, self._received[end:])
+        elif not b"HTTP/".startswith(self._received[:5]):
+            self._fail(self._invalid(""))
 
     def eof_received(self) -> None:
         """Nothing more comes: the body of a refusal ends here, and an answer that is not whole is none."""
@@ -153,6 +153,7 @@ class Handshake(asyncio.Protocol):
         if self._refusal is not None:
             self._settle(self._refusal)
         elif self._received:
+            self._core.receive_data(self._received)
             self._core.receive_eof()
             self._read_answer(False, b"")
 
@@ -173,8 +174,8 @@ class Handshake(asyncio.Protocol):
         """Look what the library makes of the head that it was given."""
         core = self._core
         response = next((event for event in core.events_received() if isinstance(event, Response)), None)
-        if response is None and complete and core.handshake_exc is None:
-            response = _refusal_of(self._received)  # the library waits for its body
+        if response is None and complete:
+            response = _refusal_of(self._received)  # the library waits for its body, or dislikes its words
         if response is not None:
             self._agent.keep_cookies(self._address, response.headers.raw_items())
         if response is not None and response.status_code != 101:
@@ -183,7 +184,7 @@ class Handshake(asyncio.Protocol):
             self._timer = self._loop.call_later(REFUSAL_BODY_TIMEOUT, lambda: self._read_body(b"", True))
             self._read_body(rest)
         elif core.handshake_exc is not None:
-            self._fail(self._invalid(core.handshake_exc.__cause__ or core.handshake_exc))
+            self._fail(self._invalid(str(core.handshake_exc.__cause__ or core.handshake_exc)))
         elif response is not None and self._protocols and core.subprotocol is None:
             self._fail(f"the server chose none of the subprotocols {', '.join(self._protocols)}")
         elif response is not None:
@@ -219,15 +220,15 @@ class Handshake(asyncio.Protocol):
     def _fail(self, reason: str) -> None:
         self.answer.set_exception(FailedError(reason))
 
-    def _invalid(self, error: BaseException) -> str:
-        """Say what is the matter with an answer that the library does not take."""
+    def _invalid(self, error: str) -> str:
+        """Say what is the matter with an answer that is none, or that the library does not take, with its `error`."""
         beginning = self._received[:100]
         if beginning[:1] in (b"\x15", b"\x16"):  # an alert or a handshake of TLS (RFC 8446, 5.1)
             return f"the server speaks TLS on port {self._address.port}: use wss://"
-        if not beginning.startswith(b"HTTP/"[: len(beginning)]):
+        if not b"HTTP/".startswith(beginning[:5]):
             words = escape(beginning.decode("latin-1").strip(), 60)
             return f'the server does not speak HTTP on port {self._address.port}, it says "{words}"'
-        return escape(str(error))
+        return escape(error)
 
 
 def describe_loss(error: BaseException | None) -> str:
@@ -237,21 +238,23 @@ def describe_loss(error: BaseException | None) -> str:
     reason = getattr(error, "reason", None)  # of an ssl.SSLError
     if isinstance(reason, str) and "ALERT" in reason:
         words = reason.rpartition("ALERT_")[2].replace("_", " ").lower()
-        return f"the server ended TLS with the alert “{words}”"
+        return f'the server ended TLS with the alert "{words}"'
     if isinstance(error, ConnectionResetError):
         return "the server reset the connection"
     return f"the connection broke ({escape(str(error)) or type(error).__name__})"
 
 
-def _refusal_of(head: bytes) -> Response:
-    """Return a head that the library has found well-formed as a response without a body."""
+def _refusal_of(head: bytes) -> Response | None:
+    """Return the head of a refusal as a response without a body; None for what is none."""
     lines = head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
-    _, status, reason = lines[0].split(" ", 2)
+    status = re.match(r"HTTP/\d\.\d +(\d{3})(?: +(.*))?$", lines[0])
+    if status is None or status[1] == "101":
+        return None
     headers = Headers()
     for line in lines[1:]:
         name, _, value = line.partition(":")
         headers[name] = value.strip(" \t")
-    return Response(int(status), reason, headers)
+    return Response(int(status[1]), status[2] or "", headers)
 
 
 def _unchunk(data: bytes) -> tuple[bytes, bool]:

@@ -94,6 +94,8 @@ class Opening:
         try:
             await self._connect(handshake, proxy, places)
             connected = True
+            if self._address.secure:
+                await asyncio.sleep(0)  # an alert that is there already is read before a write could fail
             handshake.begin()
             self._begin("waiting for the server's answer to the opening handshake")
             refusal = await handshake.answer
@@ -142,7 +144,7 @@ class Opening:
             return f"the server does not speak TLS on port {self._address.port}: use ws://, or the port that has TLS"
         if error.reason and "ALERT" in error.reason:
             words = error.reason.rpartition("ALERT_")[2].replace("_", " ").lower()
-            return f"the server refused TLS with the alert “{words}”"
+            return f'the server refused TLS with the alert "{words}"'
         return f"TLS failed: {escape(str(error))}"
 
     def _secrets(self) -> list[str]:

@@ -321,16 +321,14 @@ class Connection(asyncio.Protocol):
         self._end_timers()
         if self._transport is not None:
             self._transport.abort()  # it has ended, unless somebody has canceled the task twice
-        self._dropped += self._queued
-        self._queued = 0
-        self._queue.clear()
-        self._backlog.clear()
-        self._chunks.clear()
-        self._pieces = NOTHING
+        self._drop_queue()
         clean = close is not None and not failed and self._core.close_sent is not None
         clean = clean and not self._dropped and not self._in_transport
         if not clean:
             self._log_end(failed)
+        self._backlog.clear()
+        self._chunks.clear()
+        self._pieces = NOTHING
         self.state = CLOSED
         user, self._held = self._user(), None
         if user is None:

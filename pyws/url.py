@@ -32,7 +32,7 @@ class Address:
     username: str
     password: str
     public: str
-    """The URL without the credentials, for logs."""
+    """The URL for logs: without the credentials, and without the query, which may hold a token."""
 
 
 def parse(url: str, base: str = "about:blank") -> Address:
@@ -56,6 +56,7 @@ def parse(url: str, base: str = "about:blank") -> Address:
     href = href.rstrip("#")
     secure = record.protocol == "wss:"
     address, _, resource = href.partition("://")[2].partition("/")
+    path, query, _ = resource.partition("?")
     return Address(
         href=href,
         secure=secure,
@@ -64,7 +65,7 @@ def parse(url: str, base: str = "about:blank") -> Address:
         resource=f"/{resource}",
         username=record.username,
         password=record.password,
-        public=f"{record.protocol}//{address.rpartition('@')[2]}/{resource}",
+        public=f"{record.protocol}//{address.rpartition('@')[2]}/{path}{'?…' * bool(query)}",
     )
 
 

@@ -57,18 +57,24 @@ class CPython:
 
     engine = "cpython"
 
-    def __init__(self, id, loop_module=None):
+    def __init__(self, id, loop_module="asyncio", eager=False):
         self.id = id
-        self.about = f"CPython {platform.python_version()}, {loop_module or 'asyncio'}"
+        self.about = f"CPython {platform.python_version()}, {loop_module}{', eager tasks' * eager}"
         self.loop_module = loop_module
-        self.loop_factory = None
+        self.eager = eager
+
+    def loop_factory(self):
+        """Make a loop of this cell's."""
+        loop = importlib.import_module(self.loop_module).new_event_loop()
+        if self.eager:
+            loop.set_task_factory(asyncio.eager_task_factory)
+        return loop
 
     def __enter__(self):
-        if self.loop_module:
-            try:
-                self.loop_factory = __import__(self.loop_module).new_event_loop
-            except ImportError as error:
-                raise Unavailable(str(error)) from None
+        try:
+            importlib.import_module(self.loop_module)
+        except ImportError as error:
+            raise Unavailable(str(error)) from None
         with asyncio.Runner(loop_factory=self.loop_factory) as runner:
             runner.run(asyncio.sleep(0))  # the first loop of a process may open descriptors that stay
         return self
@@ -403,7 +409,10 @@ def brython_worker(browser):
 
 CELLS = [
     CPython("cpython"),
-    CPython("cpython-uvloop", loop_module="uvloop"),
+    CPython("cpython-uvloop", "uvloop"),
+    # Tasks may begin inside the call that makes them; Python 3.11 knows nothing of that.
+    *([CPython("cpython-eager", eager=True)] if sys.version_info >= (3, 12) else []),
+    *([CPython("cpython-uvloop-eager", "uvloop", eager=True)] if sys.version_info >= (3, 12) else []),
     Page("pyodide-chromium", *PYODIDE, chromium),
     Page("brython-chromium", *BRYTHON, chromium),
     Page("pyodide-firefox", *PYODIDE, firefox),

@@ -420,6 +420,27 @@ async def close_before_open_was_dispatched_wins(stage):
     return ["accepted 0", "close called 2", *FAILED]
 
 
+@scenario("SRV-09", "CLS-11", "CLS-14")
+async def what_comes_with_the_handshake_is_received_though_open_closes(stage):
+    """A Close, or half a frame, is in one segment with the 101, and the `open` listener calls `close()`."""
+    for verbs in (
+        ["close 1001 PASS", "release"],
+        ["raw 81046162", "release", "wait 0.1", "raw 6364", "close 1000"],
+        ["text lost", "ping x", "close 3001", "release"],
+        ["raw 8a00", "close", "release"],
+    ):
+        ws = stage.connect("hold", "accept", *verbs, journal=False)
+        ws.onopen = lambda _, ws=ws: ws.close(3333, "ours")
+        stage.watch(ws)
+        await stage.closed(ws)
+    return [
+        *["open 2", "close 3 clean 1001 'PASS'"],
+        *["open 2", "close 3 clean 1000 ''"],
+        *["open 2", "close 3 clean 3001 ''"],
+        *["open 2", "close 3 clean 1005 ''"],
+    ]
+
+
 @scenario("CLS-19")
 async def methods_can_be_replaced(stage):
     """`close` and `send` of one object can be replaced, as any attribute; the class keeps its own."""
