@@ -5,6 +5,7 @@ https://www.rfc-editor.org/rfc/rfc6455#section-4.1
 
 import asyncio
 import base64
+import contextlib
 import logging
 import re
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHeader
 from websockets.http11 import Response
 from websockets.typing import Origin, Subprotocol
 from websockets.uri import WebSocketURI
@@ -32,6 +34,9 @@ REFUSAL_BODY_TIMEOUT = 1.0
 """Seconds that they are waited for."""
 
 USER_AGENT = "pyws/0.1.0"
+
+# https://www.rfc-editor.org/rfc/rfc9112#name-message-parsing: a line may end with LF alone
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
 
 logger = logging.getLogger("pyws")
 
@@ -136,11 +141,11 @@ class Handshake(asyncio.Protocol):
     def _read_head(self, data: bytes) -> None:
         seen = len(self._received)
         self._received += data
-        end = self._received.find(b"\r\n\r\n", max(0, seen - 3)) + 4
-        complete = end >= 4
-        if not self._check_size(end if complete else len(self._received)):
+        found = _END_OF_HEAD.search(self._received, max(0, seen - 3))
+        end = found.end() if found else len(self._received)
+        if not self._check_size(end):
             return
-        if complete:
+        if found:
             self._core.receive_data(self._received[:end])
             self._read_answer(True, self._received[end:])
         elif not b"HTTP/".startswith(self._received[:5]):
@@ -246,14 +251,15 @@ def describe_loss(error: BaseException | None) -> str:
 
 def _refusal_of(head: bytes) -> Response | None:
     """Return the head of a refusal as a response without a body; None for what is none."""
-    lines = head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    lines = _END_OF_HEAD.split(head, 1)[0].decode("latin-1").replace("\r\n", "\n").split("\n")
     status = re.match(r"HTTP/\d\.\d +(\d{3})(?: +(.*))?$", lines[0])
     if status is None or status[1] == "101":
         return None
     headers = Headers()
     for line in lines[1:]:
         name, _, value = line.partition(":")
-        headers[name] = value.strip(" \t")
+        with contextlib.suppress(InvalidHeader):
+            headers[name] = value.strip(" \t\r")
     return Response(int(status[1]), status[2] or "", headers)
 
 

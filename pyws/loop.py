@@ -67,6 +67,10 @@ if sys.platform == "emscripten":
         """Start `job` as a task of the runtime."""
         return asyncio.ensure_future(job)
 
+    def next_turn() -> "Awaitable[None]":
+        """Return what is awaited for the next turn of the loop."""
+        return asyncio.sleep(0)
+
     def decode(data: bytes) -> str:
         """Decode UTF-8: what is malformed becomes U+FFFD, a byte order mark stays."""
         return data.decode("utf-8", "replace")
@@ -133,6 +137,10 @@ elif sys.platform == "brython":
         js_begun(job)
         js_global.queueMicrotask(lambda: aio.run(job))
         return job
+
+    def next_turn() -> "Awaitable[None]":
+        """Return what is awaited for a later task."""
+        return aio.sleep(0)  # type: ignore[no-any-return] # Brython's own
 
     js_decode = js_global.Function.new(
         "data", "return new TextDecoder('utf-8', {ignoreBOM: true}).decode(Uint8Array.from(data.source))"
@@ -235,6 +243,10 @@ else:
     def schedule(job: "Awaitable[object]") -> object:
         """Start `job` as a task of the runtime."""
         return asyncio.ensure_future(job)
+
+    def next_turn() -> "Awaitable[None]":
+        """Return what is awaited for the next turn of the loop."""
+        return asyncio.sleep(0)
 
     def decode(data: bytes) -> str:
         """Decode UTF-8: what is malformed becomes U+FFFD, a byte order mark stays."""
@@ -355,6 +367,8 @@ def start(job: "Awaitable[Any]") -> object:
 
     async def attempt() -> None:
         try:
+            if task is None:  # the loop begins its tasks eagerly: not before what runs now has ended
+                await next_turn()
             await job
         except (KeyboardInterrupt, SystemExit):
             raise
@@ -372,7 +386,7 @@ def start(job: "Awaitable[Any]") -> object:
             job.close()  # type: ignore[attr-defined] # asked for by name, for Brython
 
     # The runtime refers to a task only weakly: this set keeps it alive until it ends.
-    task = None  # a loop may begin its tasks eagerly, and even end them in the next line
+    task: object = None
     task = schedule(attempt())
     _running.add(task)
     if hasattr(task, "add_done_callback"):
