@@ -9,7 +9,7 @@ import threading
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
-from .url import is_localhost
+from .url import dns_name, is_address, is_localhost
 
 CONNECTION_ATTEMPT_DELAY = 0.25
 """Seconds that one address of a host has before the next is tried too (RFC 8305, 5), as in Chromium."""
@@ -31,14 +31,15 @@ async def resolve(host: str, port: int) -> list[AddrInfoType]:
     The resolver of the system runs in a thread of its own, which nobody waits for: neither asyncio's shared threads,
     which may all be busy, nor the end of the program, as with `loop.getaddrinfo`.
     """
+    name = dns_name(host)
     if is_localhost(host):
         # Whatever the resolver says: https://fetch.spec.whatwg.org/#resolve-an-origin
         return [
             (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("::1", port, 0, 0)),
             (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port)),
         ]
-    if ":" in host or host.replace(".", "").isdigit():  # an IP address, as the URL standard serializes it
-        return _look_up(host, port, socket.AI_NUMERICHOST)
+    if is_address(host):
+        return _look_up(name, port, socket.AI_NUMERICHOST)
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[AddrInfoType]] = loop.create_future()
 
@@ -54,8 +55,8 @@ async def resolve(host: str, port: int) -> list[AddrInfoType]:
         addresses: list[AddrInfoType] = []
         failure = None
         try:
-            addresses = _look_up(host, port)
-        except Exception as error:  # OSError, or UnicodeError for what is no name
+            addresses = _look_up(name, port)
+        except Exception as error:
             failure = error
         try:
             loop.call_soon_threadsafe(settle, addresses, failure)
@@ -66,9 +67,8 @@ async def resolve(host: str, port: int) -> list[AddrInfoType]:
     return await found
 
 
-def _look_up(host: str, port: int, flags: int = 0) -> list[AddrInfoType]:
-    # As bytes: Python would encode a `str` by rules of its own, which refuse names that DNS takes.
-    return list(socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM, flags=flags))
+def _look_up(name: bytes, port: int, flags: int = 0) -> list[AddrInfoType]:
+    return list(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags))
 
 
 async def connect(addresses: list[AddrInfoType]) -> socket.socket:

@@ -69,9 +69,85 @@ def parse(url: str, base: str = "about:blank") -> Address:
     )
 
 
+def dns_name(host: str) -> bytes:
+    """Return a host, without brackets, for the resolver: in bytes, as Python encodes a `str` by rules of its own.
+
+    Raises OSError if DNS has no such names. As in Chromium, a label has 1 to 63 bytes and all of them 253 together; one
+    dot may follow.
+    """
+    name = host.removesuffix(".")
+    if len(name) > 253:
+        raise OSError(f"the host name has {len(name)} bytes, DNS takes 253")
+    for label in name.split("."):
+        if not 0 < len(label) <= 63:
+            fault = f"has {len(label)} bytes, DNS takes 63" if label else "is empty"
+            raise OSError(f"a label of the host name {fault}")
+    return host.encode("ascii")
+
+
+def tls_name(host: str) -> str:
+    """Return a host, without brackets, for TLS: in SNI and in the certificate it has no last dot (RFC 6066, 3).
+
+    Of an address `ssl` makes no SNI, and looks for it among the addresses of the certificate. Raises OSError as
+    `dns_name` does: no certificate is for such a name.
+    """
+    return dns_name(host).decode("ascii").removesuffix(".")
+
+
+def is_address(host: str) -> bool:
+    """Tell whether a host of the URL standard, without brackets, is an IP address."""
+    return ":" in host or host.replace(".", "").isdigit()
+
+
 def is_localhost(host: str) -> bool:
-    """Tell whether a name means this machine, whatever the resolver says of it.
+    """Tell whether a host of the URL standard is this machine by its name: ::1 and 127.0.0.1, whatever DNS says.
+
+    https://fetch.spec.whatwg.org/#resolve-an-origin
+    """
+    name = host.lower().removesuffix(".")
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def is_this_machine(host: str) -> bool:
+    """Tell whether a host of the URL standard, without brackets, is this machine, by its name or its address.
 
     https://w3c.github.io/webappsec-secure-contexts/#is-origin-trustworthy
     """
-    return host.rstrip(".").rpartition(".")[2].lower() == "localhost"
+    return is_localhost(host) or host == "::1" or (is_address(host) and host.startswith("127."))
+
+
+def is_secure(url: str) -> bool:
+    """Tell whether what comes from that URL comes by TLS."""
+    record = _record(url)
+    return record is not None and record.protocol in ("https:", "wss:")
+
+
+def is_base(url: str) -> bool:
+    """Tell whether other URLs can be relative to that URL.
+
+    https://url.spec.whatwg.org/#concept-basic-url-parser
+    """
+    return _record("relative", url) is not None
+
+
+def is_origin(text: str) -> bool:
+    """Tell whether that is an origin as browsers write it into the header: `https://example.org`, or `null`.
+
+    https://html.spec.whatwg.org/multipage/browsers.html#ascii-serialisation-of-an-origin
+    """
+    if text in ("null", "file://"):  # a file's: one or the other, as the browser is set
+        return True
+    record = _record(text)
+    if record is None:
+        return False
+    if record.origin != "null":
+        return bool(record.origin == text)
+    # Apps and extensions have schemes of their own, as in capacitor://localhost.
+    return bool(record.host and f"{record.protocol}//{record.host}" == text)
+
+
+def _record(url: str, base: str = "about:blank") -> ada_url.URL | None:
+    try:
+        return ada_url.URL(url, base)
+    except ValueError:
+        return None
