@@ -111,7 +111,8 @@ class Handshake(asyncio.Protocol):
         if self._authorization is not None:
             request.headers.pop("Authorization", None)
             request.headers["Authorization"] = self._authorization
-        if cookie := agent.cookie_for(self._address):
+        # The owner's own Cookie header takes the place of the jar's, as in httpx and requests.
+        if "Cookie" not in request.headers and (cookie := agent.cookie_for(self._address)):
             request.headers["Cookie"] = cookie
         core.send_request(request)
         if self.transport is not None and not self.answer.done():

@@ -14,7 +14,7 @@ from . import dialing
 from .handshake import Accept, FailedError, Handshake, asks_for_basic, basic
 from .loop import now
 from .refusal import Refusal, escape
-from .url import BAD_PORTS, Address
+from .url import BAD_PORTS, Address, tls_name
 from .useragent import UserAgent
 
 TLS_SHUTDOWN_TIMEOUT = 2.0
@@ -82,7 +82,7 @@ class Opening:
         self._begin(f"asking the resolver for the address of {host}")
         try:
             return await dialing.resolve(host, port)
-        except (OSError, UnicodeError) as error:
+        except OSError as error:
             raise FailedError(f"the name {host} could not be resolved: {error}") from error
 
     async def _attempt(
@@ -116,9 +116,10 @@ class Opening:
         address, agent = self._address, self._agent
         options: dict[str, object] = {}
         if address.secure:
+            self._begin("reading the certificates of authorities")
             options.update(
-                ssl=agent.context(),
-                server_hostname=address.host,
+                ssl=await agent.context_soon(),
+                server_hostname=tls_name(address.host),
                 ssl_handshake_timeout=agent.opening_timeout + 1,  # ours comes first, and names the step
                 ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
             )
