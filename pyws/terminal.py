@@ -74,7 +74,6 @@ def main(arguments: list[str]) -> int:
         help="once all is sent, close after this time without a message, 'inf' for never (default: 1; inf with -n)",
     )
     options = parser.parse_args(arguments)
-    headers = dict(header.partition(":")[::2] for header in options.header)
     tls = None
     if options.insecure:
         tls = ssl.create_default_context()
@@ -83,7 +82,7 @@ def main(arguments: list[str]) -> int:
         tls.set_alpn_protocols(["http/1.1"])
     try:
         agent = UserAgent(
-            headers={name.strip(): value.strip() for name, value in headers.items()},
+            headers=named(options.header),
             origin=options.origin,
             proxy=options.proxy,
             tls=tls,
@@ -112,6 +111,20 @@ def main(arguments: list[str]) -> int:
         # Whoever reads the messages has had enough. Python would complain once more, when it flushes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def named(headers: list[str]) -> dict[str, str]:
+    """Return headers by their names; an exception shows no value, which may be a secret."""
+    values: dict[str, str] = {}
+    for header in headers:
+        name, colon, value = header.partition(":")
+        name = name.strip()
+        if not colon:
+            raise ValueError("a header is written as 'NAME: VALUE': one has no colon")
+        if name in values:
+            raise ValueError(f"the header {printable(name)} is given twice")
+        values[name] = value.strip(" \t")
+    return values
 
 
 def seconds(text: str) -> float:

@@ -254,6 +254,15 @@ def test_an_end_that_is_too_early_is_told(connect, url):
         ["http//example"],
         ["ws://127.0.0.1/", "-H", "Host: other"],
         ["ws://127.0.0.1/", "-H", "no colon in it"],
+        ["ws://127.0.0.1/", "-H", "X: 1", "-H", "X: 2"],
+        ["ws://127.0.0.1/", "-H", "X: 1", "-H", "x: 2"],
+        ["ws://127.0.0.1/", "-H", "X Y: 1"],
+        ["ws://127.0.0.1/", "-H", ": 1"],
+        ["ws://127.0.0.1/", "-H", "X: Москва"],
+        ["ws://127.0.0.1/", "-H", "X: 1\nEvil: 2"],
+        ["ws://127.0.0.1/", "--origin", "example.org"],
+        ["ws://127.0.0.1/", "--origin", "https://example.org/"],
+        ["ws://127.0.0.1/", "--timeout", "0"],
         ["ws://127.0.0.1/", "-s", "a b"],
         ["ws://127.0.0.1/", "-n", "0"],
         ["ws://127.0.0.1/", "--wait", "-1"],
@@ -267,6 +276,16 @@ def test_a_wrong_command_line_is_a_sentence(connect, arguments):
     status, output, errors = connect(*arguments)
     assert (status, output) == (2, "")
     assert errors.splitlines()[-1].startswith("python -m pyws connect: error: ") and "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    "header", ["Authorization Bearer secret", "Authorization: secret\x1b[2J", "Authorization\x1b: secret"], ids=ascii
+)
+def test_a_wrong_header_is_not_shown(connect, header):
+    """Its value may be a secret; of its name a terminal takes nothing for a command."""
+    status, _, errors = connect("ws://127.0.0.1/", "-H", header)
+    assert status == 2 and errors.count("error: ") == 1
+    assert "secret" not in errors and "\x1b" not in errors
 
 
 def test_ctrl_c_closes_with_1001(environment, url, peer):
