@@ -307,11 +307,11 @@ def _read(context: ssl.SSLContext, setting: str, path: Path) -> None:
     try:
         context.load_verify_locations(path)
     except ssl.SSLError:
-        raise OSError(f"{shown} has no certificate, or is damaged") from None
+        raise OSError(f"{shown} cannot be read: it has no certificate, or is damaged") from None
     except (OSError, ValueError) as error:
         raise OSError(f"{shown} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not context.cert_store_stats()["x509"]:
-        raise OSError(f"{shown} has no certificate")
+        raise OSError(f"{shown} cannot be read: it has no certificate")
 
 
 def _state(path: Path | None) -> tuple[int, ...] | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.cookiejar
 import itertools
 import logging
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import trustme
 from pyws import UserAgent, WebSocket
+from pyws.url import parse
 
 from peer import Peer
 
@@ -38,11 +40,11 @@ async def closed(ws):
     await ended.wait()
 
 
-def play(caplog, url, act=None, **settings):
+def play(caplog, url, act=None, agent=None, **settings):
     """Open `url`, do `act(ws)` and wait for the end: what the one line says after "failed" or its like."""
 
     async def main():
-        with UserAgent(**{"proxy": "", **settings}):
+        with agent or UserAgent(**{"proxy": "", **settings}):
             ws = WebSocket(url)
         if act is not None:
             act(ws)
@@ -100,6 +102,28 @@ def test_a_handshake_that_fails(caplog, url, row, verbs):
         asyncio.run(main())
     (record,) = caplog.records
     assert explained(LINE.fullmatch(record.getMessage())[3]) == row
+
+
+@pytest.mark.rows("HID-01")
+def test_what_the_owner_gave_is_not_usable_any_more(caplog, tmp_path):
+    """A file of authorities that has gone, a cookie that is no header: the line names the one, and not the other."""
+    file, jar = tmp_path / "authority.pem", http.cookiejar.CookieJar()
+    with Peer(tls=True) as secure:
+        secure.authority.cert_pem.write_to_path(str(file))
+        agent = UserAgent(authorities=file, cookies=jar, proxy="")
+        for prepare, row in [
+            (file.unlink, "…: '…' cannot be read: …"),
+            (lambda: file.write_text("damaged"), "…: '…' cannot be read: …"),
+            (
+                lambda: secure.authority.cert_pem.write_to_path(str(file)),
+                "a cookie of the jar has characters that HTTP does not allow in a header",
+            ),
+        ]:
+            prepare()
+            agent.keep_cookies(parse(secure.origin), [("Set-Cookie", "a=1")])
+            next(iter(jar)).value = "secret\r\n"
+            said = play(caplog, f"{secure.origin}/log-{next(numbers)}?do=accept", agent=agent)
+            assert explained(said) == row and "secret" not in said
 
 
 ENDS = [
