@@ -19,6 +19,7 @@ from websockets.http11 import Response
 from websockets.typing import Origin, Subprotocol
 from websockets.uri import WebSocketURI
 
+from . import loop
 from .deflate import DeflateFactory
 from .refusal import Refusal, escape
 from .url import Address
@@ -126,13 +127,18 @@ class Handshake(asyncio.Protocol):
         """Read the answer; what comes after the head of one that accepts is handed over with TCP."""
         if self.answer.done():
             return
-        if self._refusal is not None:
-            self._read_body(data)
-        elif self._has_begun:
-            self._read_head(data)
-        else:  # a server that speaks before it has heard anything
-            self._received += data
-            self._check_size(len(self._received))
+        try:
+            if self._refusal is not None:
+                self._read_body(data)
+            elif self._has_begun:
+                self._read_head(data)
+            else:  # a server that speaks before it has heard anything
+                self._received += data
+                self._check_size(len(self._received))
+        except BaseException as error:  # Ctrl-C between two lines
+            if not self.answer.done():
+                self._fail(f"it was cut short by {type(error).__name__}")
+            loop.stop_short(error)
 
     def _check_size(self, size: int) -> bool:
         if size > MAX_RESPONSE_HEAD:
@@ -252,7 +258,7 @@ def describe_loss(error: BaseException | None) -> str:
 
 def _refusal_of(head: bytes) -> Response | None:
     """Return the head of a refusal as a response without a body; None for what is none."""
-    lines = _END_OF_HEAD.split(head, 1)[0].decode("latin-1").replace("\r\n", "\n").split("\n")
+    lines = _END_OF_HEAD.split(head, 1)[0].decode("latin-1").replace("\r\n", "\n").rstrip("\r").split("\n")
     status = re.match(r"HTTP/\d\.\d +(\d{3})(?: +(.*))?$", lines[0])
     if status is None or status[1] == "101":
         return None

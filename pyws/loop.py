@@ -268,6 +268,14 @@ if sys.platform == "emscripten" or sys.platform == "brython":
             """Do nothing."""
 
 
+def stop_short(error: BaseException) -> None:
+    """Let an exception that cut short what nobody waits for go its way: end the program, or be reported."""
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        interrupt(error)
+    else:
+        report(error)
+
+
 def _raise(error: BaseException) -> None:
     raise error
 

@@ -94,9 +94,9 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_aborted", "_address", "_agent", "_backlog", "_backlog_size", "_chunks", "_closing", "_core", "_deaf",
         "_dropped", "_failure", "_flushing", "_full", "_given_up", "_held", "_home", "_in_transport", "_is_lost",
-        "_keepalive", "_loop", "_lost", "_max_size", "_missing", "_needed", "_opening", "_paused", "_pieces",
-        "_protocols", "_queue", "_queued", "_size", "_task", "_timer", "_transport", "_unconfirmed", "_user",
-        "_written", "canceled", "drained", "refusal", "state", "url", "__weakref__",
+        "_keepalive", "_loop", "_lost", "_max_size", "_missing", "_needed", "_opening", "_outcome", "_paused",
+        "_pieces", "_protocols", "_queue", "_queued", "_size", "_task", "_timer", "_transport", "_unconfirmed",
+        "_user", "_written", "canceled", "drained", "refusal", "state", "url", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, url: str, protocols: list[str], user: User) -> None:
@@ -124,6 +124,7 @@ class Connection(asyncio.Protocol):
         self._given_up = self._deaf = self._aborted = False
         self._timer: asyncio.TimerHandle | None = None
         self._keepalive: Keepalive | None = None
+        self._outcome: tuple[bool, bool, int, str] | None = None  # while it is told
         self.refusal: Refusal | None = None
         """What the server answered instead of accepting; for `ReconnectingWebSocket`."""
         self.canceled = False
@@ -284,32 +285,58 @@ class Connection(asyncio.Protocol):
         if self.state != CONNECTING:
             transport.abort()
             return
-        self._transport, self._core = transport, core
-        transport.set_protocol(self)
-        # What the network does not take at once is to be told at once: see `_write`. (TLS compares otherwise.)
-        transport.set_write_buffer_limits(1 if self._address.secure else 0, 0)
-        self.state = OPEN
-        agent = self._agent
-        if agent.ping_interval is not None:
-            self._keepalive = Keepalive(self, agent.ping_interval, agent.ping_timeout)
-        extensions = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
-        response.headers.clear()  # the library keeps them for as long as the connection lives
-        if rest:  # to be received whatever the program does meanwhile
-            self._keep(rest, 0, 0)
-        user = self._user()
+        is_calling = False  # whether the program is called
         try:
+            self._transport, self._core = transport, core
+            transport.set_protocol(self)
+            # What the network does not take at once is to be told at once: see `_write`. (TLS compares otherwise.)
+            transport.set_write_buffer_limits(1 if self._address.secure else 0, 0)
+            self.state = OPEN
+            agent = self._agent
+            if agent.ping_interval is not None:
+                self._keepalive = Keepalive(self, agent.ping_interval, agent.ping_timeout)
+            extensions = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
+            response.headers.clear()  # the library keeps them for as long as the connection lives
+            if rest:  # to be received whatever the program does meanwhile
+                self._keep(rest, 0, 0)
+            user = self._user()
+            is_calling = user is not None
             if user is not None:
                 user._pyws_opened(core.subprotocol or "", extensions)
-        except (KeyboardInterrupt, SystemExit) as ending:  # of a listener
-            runtime.interrupt(ending)
-            self._go_on_later()
-        else:
+            is_calling = False
             self._go_on()
+        except BaseException as error:
+            if not (is_calling and isinstance(error, (KeyboardInterrupt, SystemExit))):
+                self._break(error)
+                return
+            runtime.interrupt(error)  # of a listener
+            self._go_on_later()
 
     def _finish(self, _: object = None) -> None:
-        # https://websockets.spec.whatwg.org/#dom-websocket-close, "when the WebSocket connection is closed"
-        if self.state == CLOSED:
-            return
+        """End it, when the task is done: nothing else writes CLOSED, and tells who is above. Listeners, and Ctrl-C
+        between any two lines, may cut it short: then it goes on where it was.
+
+        https://websockets.spec.whatwg.org/#dom-websocket-close, "when the WebSocket connection is closed"
+        """
+        cut_short: BaseException | None = None
+        for _ in range(5):
+            try:
+                if self.state != CLOSED:
+                    self._outcome = self._conclude()
+                    self.state = CLOSED
+                if self._outcome is not None:
+                    user, self._held = self._user(), None
+                    if user is not None:
+                        user._pyws_closed(*self._outcome)
+                    self._outcome = None
+                break
+            except BaseException as error:
+                cut_short = cut_short or error
+        if cut_short is not None:
+            runtime.stop_short(cut_short)
+
+    def _conclude(self) -> tuple[bool, bool, int, str]:
+        """Clear up, and say how it has ended: failed, clean, the server's code and reason."""
         was_open = self._transport is not None
         assert self._task is not None
         if self._task.cancelled():
@@ -329,15 +356,7 @@ class Connection(asyncio.Protocol):
         self._backlog.clear()
         self._chunks.clear()
         self._pieces = NOTHING
-        self.state = CLOSED
-        user, self._held = self._user(), None
-        if user is None:
-            return
-        code, words = (1006, "") if close is None else (int(close.code), close.reason)
-        try:
-            user._pyws_closed(failed, clean, code, words)
-        except (KeyboardInterrupt, SystemExit) as ending:  # of a listener
-            runtime.interrupt(ending)
+        return (failed, clean, 1006, "") if close is None else (failed, clean, int(close.code), close.reason)
 
     def _log_end(self, failed: bool) -> None:
         """Tell why the end is not clean: the one line of this connection."""
@@ -386,7 +405,9 @@ class Connection(asyncio.Protocol):
                     await self._until_lost()
         finally:
             self._abort()
-        await self._until_lost()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                await self._until_lost()
 
     def _go_away(self) -> None:
         # https://websockets.spec.whatwg.org/#make-disappear
@@ -414,15 +435,17 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP has ended: by a reset if there is an exception."""
-        self._end_timers()
-        if exc is not None and self._core.close_rcvd is None and self._failure is None and not self.canceled:
-            self._failure = describe_loss(exc)
-        if exc is None and not self._aborted:
-            self._in_transport.clear()
-            self._unconfirmed = 0
-        self._is_lost = True
-        if self._lost is not None and not self._lost.done():
-            self._lost.set_result(None)
+        try:
+            self._end_timers()
+            if exc is not None and self._core.close_rcvd is None and self._failure is None and not self.canceled:
+                self._failure = describe_loss(exc)
+            if exc is None and not self._aborted:
+                self._in_transport.clear()
+                self._unconfirmed = 0
+        finally:
+            self._is_lost = True
+            if self._lost is not None and not self._lost.done():
+                self._lost.set_result(None)
 
     def _end_timers(self) -> None:
         if self._timer is not None:
@@ -432,9 +455,12 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """End TCP from our side too, after what is being written."""
-        self._deaf = True
-        self._write_backlog(True)
-        self._set_timer(self._agent.closing_timeout if self._core.close_rcvd else LINGER, self._abort)
+        try:
+            self._deaf = True
+            self._write_backlog(True)
+            self._set_timer(self._agent.closing_timeout if self._core.close_rcvd else LINGER, self._abort)
+        except BaseException as error:
+            self._break(error)
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived: each message is dispatched at once, one after the other."""
@@ -447,9 +473,6 @@ class Connection(asyncio.Protocol):
                 self._receive(data)
             finally:
                 self._flush()
-        except (KeyboardInterrupt, SystemExit) as ending:  # of a listener: what follows is kept
-            runtime.interrupt(ending)
-            self._go_on_later()
         except BaseException as error:
             self._break(error)
 
@@ -463,19 +486,21 @@ class Connection(asyncio.Protocol):
             self.data_received(b"")
 
     def _break(self, error: BaseException) -> None:
-        """End TCP after an exception that nothing here expects: what was read may be lost in part."""
+        """End TCP after an exception between any two lines here, such as Ctrl-C: nobody knows what was done."""
         self._deaf = True
-        self._failure = self._failure or f"it was cut short by {type(error).__name__}: {describe(error)}"
+        self._failure = self._failure or f"it was cut short by {type(error).__name__}"
         self._abort()
-        runtime.report(error)
+        runtime.stop_short(error)
 
     # Receiving: whole plain messages here, everything else through the library.
 
     def _receive(self, data: bytes) -> None:
-        """Take the next bytes of the server. What a listener's exception that ends the program cuts off is kept."""
+        """Take the next bytes of the server. What a listener cuts off that ends the program is kept for later."""
         if self._deaf:
             return
         position = 0  # all before it was handled
+        user = None  # while the program is called
+        owner = self._user()
         try:
             if self._chunks:
                 self._chunks.append(data)
@@ -486,8 +511,12 @@ class Connection(asyncio.Protocol):
                 self._chunks = []
             elif self._missing:
                 position = self._missing
-                self._receive_more(data[:position])
-            user, core, max_size = self._user(), self._core, self._max_size
+                message = self._receive_more(data[:position])
+                if message is not None and owner is not None:
+                    user = owner
+                    user._pyws_received(message, now())
+                    user = None
+            core, max_size = self._core, self._max_size
             whole = core.current_size is None  # no fragmented message is in progress
             end = len(data)
             while position < end:
@@ -524,26 +553,32 @@ class Connection(asyncio.Protocol):
                         self._keep(data, position, stop)
                     return
                 frame, position = position, stop
+                message = None
                 if whole and first == TEXT:
-                    if self.state == OPEN and user is not None:
+                    if self.state == OPEN:
                         try:
-                            text = data[start:stop].decode()
+                            message = data[start:stop].decode()
                         except UnicodeDecodeError as error:
                             self._fail(1007, f"a text message is not UTF-8: {error}")
                             return
-                        user._pyws_received(text, now())
                 elif whole and first == BINARY:
-                    if self.state == OPEN and user is not None:
-                        user._pyws_received(data[start:stop], now())
+                    message = data[start:stop]
                 else:
-                    self._judge(data[frame:stop])
-                    if self._deaf:
-                        return
+                    message = self._judge(data[frame:stop])
                     whole = core.current_size is None
-        except (KeyboardInterrupt, SystemExit):
+                if message is not None and self.state == OPEN and owner is not None:
+                    user = owner
+                    user._pyws_received(message, now())
+                    user = None
+                if self._deaf:
+                    return
+        except (KeyboardInterrupt, SystemExit) as ending:
+            if user is None:
+                raise
             if not self._deaf:
                 self._keep(data, position, position)
-            raise
+            runtime.interrupt(ending)
+            self._go_on_later()
 
     def _keep(self, data: bytes, start: int, stop: int) -> None:
         """Wait for the rest of a frame, or of its head."""
@@ -551,26 +586,28 @@ class Connection(asyncio.Protocol):
         self._size = len(data) - start
         self._needed = stop - start
 
-    def _receive_more(self, data: bytes) -> None:
-        """Add to a large message, which is never joined before it is whole."""
+    def _receive_more(self, data: bytes) -> str | bytes | None:
+        """Add to a large message, which is never joined before it is whole; the message, if it is."""
         self._missing -= len(data)
-        self._add(data, not self._missing)
+        return self._add(data, not self._missing)
 
-    def _add(self, data: bytes, final: bool) -> None:
+    def _add(self, data: bytes, final: bool) -> str | bytes | None:
         if self.state != OPEN:
-            return
+            return None
         try:
             self._pieces.add(data, final)
         except UnicodeDecodeError as error:
             self._fail(1007, f"a text message is not UTF-8: {error}")
-            return
-        if final:
-            message, self._pieces = self._pieces.joined(), NOTHING
-            if (user := self._user()) is not None:
-                user._pyws_received(message, now())
+            return None
+        if not final:
+            return None
+        message, self._pieces = self._pieces.joined(), NOTHING
+        return message
 
-    def _judge(self, data: bytes) -> None:
+    def _judge(self, data: bytes) -> str | bytes | None:
+        """Leave a frame to the library, and do what it says; the message, if one is whole now."""
         core = self._core
+        message = None
         if data[0] & 0x0F != 8:
             self._flush()  # what was sent before a frame that may be the last goes out before the answer to that
         elif core.current_size is not None:
@@ -583,14 +620,15 @@ class Connection(asyncio.Protocol):
             elif frame.opcode is Opcode.PING:
                 self._write_core()
             elif frame.opcode is not Opcode.PONG and self.state == OPEN:
-                self._receive_fragment(frame)
+                message = self._receive_fragment(frame)
         if core.parser_exc is not None:
             self._failed(f"the server broke the protocol: {core.parser_exc}")
+        return message
 
-    def _receive_fragment(self, frame: Frame) -> None:
+    def _receive_fragment(self, frame: Frame) -> str | bytes | None:
         if frame.opcode is not Opcode.CONT:
             self._pieces = Pieces(frame.opcode is Opcode.TEXT)
-        self._add(bytes(frame.data), frame.fin)
+        return self._add(bytes(frame.data), frame.fin)
 
     # What the user agent's owner may ask for.
 
@@ -654,31 +692,35 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        self._flushing = False
-        if self._queue:
-            core = self._core
-            if core.state is not State.OPEN or self._deaf:
-                self._drop_queue()
-            elif core.extensions:
-                for first, payload in self._queue:
-                    if first == TEXT:
-                        core.send_text(payload)
-                    else:
-                        core.send_binary(payload)
-                self._write(b"".join(core.data_to_send()), self._queued)
-                self._queue = []
-                self._queued = 0
-            else:
-                self._write_queue()
-            if self.drained is not None:
-                self._tell_drained()
-        if self._closing is not None:
-            code, reason = self._closing
-            self._closing = None
-            if self._core.state is State.OPEN and not self._deaf:
-                self._core.send_close(code, reason)
-                self._write_core()
-                self._set_timer(self._agent.closing_timeout, self._abort)
+        """Write what waits in the queue, and then the Close frame; in any state."""
+        try:
+            self._flushing = False
+            if self._queue:
+                core = self._core
+                if core.state is not State.OPEN or self._deaf:
+                    self._drop_queue()
+                elif core.extensions:
+                    for first, payload in self._queue:
+                        if first == TEXT:
+                            core.send_text(payload)
+                        else:
+                            core.send_binary(payload)
+                    self._write(b"".join(core.data_to_send()), self._queued)
+                    self._queue = []
+                    self._queued = 0
+                else:
+                    self._write_queue()
+                if self.drained is not None:
+                    self._tell_drained()
+            if self._closing is not None:
+                code, reason = self._closing
+                self._closing = None
+                if self._core.state is State.OPEN and not self._deaf:
+                    self._core.send_close(code, reason)
+                    self._write_core()
+                    self._set_timer(self._agent.closing_timeout, self._abort)
+        except BaseException as error:
+            self._break(error)
 
     def _write_queue(self) -> None:
         """Write each message as one frame, masked (RFC 6455, 5.2 and 5.3), and small ones together."""
@@ -786,9 +828,9 @@ class Connection(asyncio.Protocol):
         self._set_timer(self._agent.closing_timeout, self._abort)
 
     def _abort(self) -> None:
-        assert self._transport is not None
         self._aborted = True
-        self._transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
 
 _utf8 = codecs.getincrementaldecoder("utf-8")

@@ -17,6 +17,9 @@ The seam. Below it stands `Connection` (`native.py` in a page, `sockets.py` else
           user._pyws_received(data, moment) str | bytes, and when it came, as loop.now() has it
           user._pyws_closed(failed, clean, code, reason)
 
+What a listener raises that ends the program, such as SystemExit, comes out of these when everyone was called. After
+"closed" that means: call it again, until it returns; each event is fired once.
+
 Its laws: 1. Nothing comes up from inside a call down. 2. "Opened" comes at most once and before anything "received";
 "closed" comes exactly once, and last. 3. When a call comes up, `state` already agrees. 4. After `close()` or a failure
 nothing more is received.
@@ -445,6 +448,8 @@ class WebSocket(EventTarget):
 
     # https://websockets.spec.whatwg.org/#feedback-from-the-protocol
 
+    _pyws_failed = False
+
     def _pyws_opened(self, protocol: str, extensions: str) -> None:
         self._pyws_protocol = protocol
         self._pyws_extensions = extensions
@@ -461,19 +466,18 @@ class WebSocket(EventTarget):
         self._pyws_dispatch(event)
 
     def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
-        try:
-            if failed:
-                self._pyws_fire(Event("error"))
-        finally:
+        # A listener may end the program here: whoever called calls again, and it goes on where it was.
+        if failed and not self._pyws_failed:
+            self._pyws_failed = True
+            self._pyws_fire(Event("error"))
+        if not self._pyws_ended:
             event = CloseEvent("close")
             event._pyws_was_clean = clean
             event._pyws_code = code
             event._pyws_reason = reason
             self._pyws_ended = True  # so that who asks in a listener of this event is not kept waiting
-            try:
-                self._pyws_fire(event)
-            finally:
-                self._pyws_end()
+            self._pyws_fire(event)
+        self._pyws_end()
 
     # https://websockets.spec.whatwg.org/#garbage-collection
 

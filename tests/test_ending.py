@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import itertools
+import pkgutil
 import sys
 
 import pytest
@@ -183,6 +184,59 @@ def test_an_interrupt_goes_its_way_when_everyone_has_heard(runner, url, kind, er
     loop.run_until_complete(task)
     whole = ["open 1", "message 1", "message 1", "message 1", "close 3"]
     assert journal == (["error 3", "close 3"] if kind == "error" else whole)
+
+
+PLACES = [
+    ("pyws.handshake.Handshake", "_read_head"),
+    ("pyws.handshake.Handshake", "_read_answer"),
+    ("pyws.useragent.UserAgent", "keep_cookies"),
+    ("pyws.sockets.Connection", "_keep"),
+    ("pyws.sockets.Connection", "_receive"),
+    ("pyws.sockets.Connection", "_judge"),
+    ("pyws.sockets.Connection", "_receive_close"),
+    ("pyws.sockets.Connection", "_write_queue"),
+    ("pyws.sockets.Connection", "_write_core"),
+    ("pyws.sockets.Connection", "_set_timer"),
+    ("pyws.sockets.Connection", "_end_timers"),
+    ("pyws.sockets.Connection", "_conclude"),
+    ("pyws.websocket.WebSocket", "_pyws_closed"),
+    ("pyws.dom.EventTarget", "_pyws_end"),
+]
+
+
+@pytest.mark.rows("EVT-16", "BYE-02")
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(("owner", "name"), PLACES, ids=[name for _, name in PLACES])
+def test_an_interrupt_between_two_lines(runner, url, monkeypatch, owner, name, moment):
+    """Ctrl-C may come in any of our functions: it goes its way, and if the loop goes on there is one end."""
+    journal = []
+    owner = pkgutil.resolve_name(owner)
+    original = getattr(owner, name)
+    raised = []
+
+    def interrupted(*arguments):
+        result = original(*arguments) if moment == "after" or raised else None
+        if not raised:
+            raised.append(name)
+            raise KeyboardInterrupt
+        return result
+
+    async def main():
+        ws = WebSocket(url("hold", "accept", "ping", "text a", "raw 8101", "release", "raw 62", "read 2", "close 1000"))
+        ws.onopen = lambda event: ws.send("x")
+        watched(ws, journal)
+        await ws.when("close").first()
+
+    monkeypatch.setattr(owner, name, interrupted)
+    loop = runner.get_loop()
+    task = loop.create_task(main())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(task)
+    if not task.done():
+        loop.run_until_complete(task)
+    assert raised == [name]
+    assert journal.count("close 3") == 1 and journal[-1] == "close 3"
+    assert journal.count("open 1") <= 1
 
 
 @pytest.mark.rows("EVT-19")
