@@ -8,6 +8,7 @@ import base64
 import contextlib
 import logging
 import re
+import select
 from collections.abc import Callable
 from typing import cast
 from urllib.parse import unquote_to_bytes
@@ -97,6 +98,15 @@ class Handshake(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         if self.answer.done():
             self.transport.abort()
+
+    def has_unread(self) -> bool:
+        """Tell whether the socket has bytes that the loop has not read, as far as the system tells."""
+        sock = None if self.transport is None else self.transport.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0 or not hasattr(select, "poll"):
+            return False
+        poll = select.poll()
+        poll.register(sock.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def begin(self) -> None:
         """Send the request: call it once, when connecting is done; before, the loop may still take TCP back."""

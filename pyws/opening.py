@@ -95,7 +95,10 @@ class Opening:
             await self._connect(handshake, proxy, places)
             connected = True
             if self._address.secure:
-                await asyncio.sleep(0)  # an alert that is there already is read before a write could fail
+                # An alert that has come already is read first: a write that fails would hide it.
+                await asyncio.sleep(0)
+                while handshake.has_unread() and not handshake.answer.done():
+                    await asyncio.sleep(0)
             handshake.begin()
             self._begin("waiting for the server's answer to the opening handshake")
             refusal = await handshake.answer

@@ -238,7 +238,17 @@ def tls_server(configure):
     configure(context)
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    with server(lambda connection: context.wrap_socket(connection, server_side=True).recv(1000)) as port:
+
+    def serve(connection):
+        with context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as tls:
+            try:
+                tls.do_handshake()
+                tls.recv(1000)
+            except ssl.SSLError:
+                while socket.socket.recv(tls, 1000):  # what is left unread would make the end a reset
+                    pass
+
+    with server(serve) as port:
         yield port, trusting
 
 
