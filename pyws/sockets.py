@@ -149,13 +149,13 @@ class Connection(asyncio.Protocol):
 
         # Written, but the transport is full: it holds little, so that to ask how much costs the same always.
         self._full = False
-        self._backlog: deque[bytes] = deque()
+        self._backlog: deque[bytes] = EMPTY
         self._backlog_size = 0
 
         # Payload bytes: in the queue; written, in all and each with the byte of the stream it ends at; never sent.
         self._queued = 0
         self._unconfirmed = 0
-        self._in_transport: deque[tuple[int, int]] = deque()
+        self._in_transport: deque[tuple[int, int]] = EMPTY
         self._written = 0
         self._dropped = 0
 
@@ -353,7 +353,7 @@ class Connection(asyncio.Protocol):
         clean = clean and not self._dropped and not self._in_transport
         if not clean:
             self._log_end(failed)
-        self._backlog.clear()
+        self._backlog = EMPTY
         self._chunks.clear()
         self._pieces = NOTHING
         return (failed, clean, 1006, "") if close is None else (failed, clean, int(close.code), close.reason)
@@ -440,7 +440,7 @@ class Connection(asyncio.Protocol):
             if exc is not None and self._core.close_rcvd is None and self._failure is None and not self.canceled:
                 self._failure = describe_loss(exc)
             if exc is None and not self._aborted:
-                self._in_transport.clear()
+                self._in_transport = EMPTY
                 self._unconfirmed = 0
         finally:
             self._is_lost = True
@@ -768,6 +768,8 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self._written += len(data)
         if self._full:
+            if not self._backlog:
+                self._backlog = deque()
             self._backlog.append(data)
             self._backlog_size += len(data)
         elif not self._transport.is_closing():  # else uvloop raises
@@ -775,6 +777,8 @@ class Connection(asyncio.Protocol):
             if not self._full and not self._transport.is_closing():
                 return  # the network has taken all
         self._unconfirmed += payload
+        if not self._in_transport:
+            self._in_transport = deque()
         self._in_transport.append((self._written, payload))
 
     def pause_writing(self) -> None:
@@ -833,6 +837,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
 
+EMPTY: deque[Any] = deque(maxlen=0)  # what each idle connection has in common: nothing waits
 _utf8 = codecs.getincrementaldecoder("utf-8")
 NOTHING = Pieces(False)
 
