@@ -317,6 +317,43 @@ def test_sigterm_closes_with_1001(environment, url, peer):
     assert peer.heard(url.key) == ["close 1001 ''"]
 
 
+SLOW = """
+import runpy, socket, sys, time
+def getaddrinfo(*arguments, **options):
+    print("asked", flush=True)
+    time.sleep(60)
+socket.getaddrinfo = getaddrinfo
+runpy.run_module("pyws", run_name="__main__", alter_sys=True)
+"""
+RECONNECTING = """
+from pyws import ReconnectingWebSocket
+ReconnectingWebSocket("ws://nobody.example/")
+"""
+
+
+@pytest.mark.parametrize("command", ["connect", "run"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_does_not_wait_for_the_resolver(environment, tmp_path, command, number):
+    """Which nothing can interrupt: here it takes a minute."""
+    script = tmp_path / "script.py"
+    script.write_text(RECONNECTING)
+    arguments = ["connect", "ws://nobody.example/"] if command == "connect" else ["run", str(script)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", SLOW, *arguments], env=environment, **pipes) as process:
+        assert process.stdout.readline() == b"asked\n"
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == 128 + number
+        assert b"Traceback" not in process.stderr.read()
+
+
+def test_a_timeout_does_not_wait_for_the_resolver(environment):
+    """--timeout is over when it is over, and one line tells what took the time."""
+    command = [sys.executable, "-c", SLOW, "connect", "--timeout", "0.3", "ws://nobody.example/"]
+    done = subprocess.run(command, input=b"", capture_output=True, env=environment, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (1, b"asked\n")
+    assert b"nobody.example" in done.stderr and done.stderr.count(b"\n") == 1
+
+
 # The handshake.
 
 
