@@ -161,6 +161,19 @@ def members(event_init: "Mapping[str, object] | None", keywords: "dict[str, Any]
     return merged
 
 
+def is_dictionary(value: object) -> bool:
+    """Tell whether an argument that may also be a list is a dictionary: a mapping, or JavaScript's plain object.
+
+    https://webidl.spec.whatwg.org/#js-union
+    """
+    kind = type(value).__name__
+    if kind == "JsProxy":  # in Pyodide
+        return not hasattr(value, "__iter__") and not callable(value)
+    if kind in ("JSObject", "JavascriptArray", "IterableJavascriptObject", "NullType", "UndefinedType"):  # in Brython
+        return kind == "JSObject"
+    return hasattr(value, "keys") and hasattr(value, "__getitem__") and not isinstance(value, type)
+
+
 def text(value: object, name: str) -> str:
     """Return `value` if it is a `str`, as a scalar value string; else `TypeError`."""
     if not isinstance(value, str):

@@ -20,7 +20,7 @@ if sys.platform == "emscripten":
     from weakref import ref
 
     from js import Math, clearTimeout, performance, setTimeout
-    from pyodide.ffi import create_once_callable
+    from pyodide.ffi import create_once_callable, create_proxy
 
     now: "Callable[[], float]" = performance.now
     random: "Callable[[], float]" = Math.random
@@ -37,7 +37,27 @@ if sys.platform == "emscripten":
 
         return cancel
 
-    wait = later
+    def wait(
+        seconds: float, callback: "Callable[[], object]", interrupted: "Callable[[], object]"
+    ) -> "Callable[[], object]":
+        """As `later`: no program ends with its tasks here, and nothing interrupts this."""
+        return later(seconds, callback)
+
+    def when_read(callback: "Callable[[], object]") -> None:
+        """Run `callback` when what has come from the network is told: here that is now."""
+        callback()
+
+    def js_scope() -> "Any":
+        """Return what JavaScript calls globalThis."""
+        import js
+
+        return js
+
+    js_lasting = create_proxy
+
+    def js_release(function: "Any") -> None:
+        """JavaScript will not call `function` any more."""
+        function.destroy()
 
     js_once = create_once_callable
 
@@ -93,7 +113,26 @@ elif sys.platform == "brython":
         number = js_global.setTimeout(callback, min(seconds * 1000, _LONGEST))
         return lambda: js_global.clearTimeout(number)
 
-    wait = later
+    def wait(
+        seconds: float, callback: "Callable[[], object]", interrupted: "Callable[[], object]"
+    ) -> "Callable[[], object]":
+        """As `later`: no program ends with its tasks here, and nothing interrupts this."""
+        return later(seconds, callback)
+
+    def when_read(callback: "Callable[[], object]") -> None:
+        """Run `callback` when what has come from the network is told: here that is now."""
+        callback()
+
+    def js_scope() -> "Any":
+        """Return what JavaScript calls globalThis."""
+        return js_global
+
+    def js_lasting(callback: "Callable[..., object]") -> "Any":
+        """Make `callback` a function that JavaScript may call until `js_release`."""
+        return callback
+
+    def js_release(function: "Any") -> None:
+        """JavaScript will not call `function` any more."""
 
     def js_once(callback: "Callable[..., object]") -> "Any":
         """Make `callback` a function that JavaScript may call once."""
@@ -173,14 +212,38 @@ else:
         """Run `callback` once, in a task of its own, after `seconds`; what is returned cancels that."""
         return asyncio.get_running_loop().call_later(seconds, callback).cancel
 
-    def wait(seconds: float, callback: "Callable[[], object]") -> "Callable[[], object]":
-        """As `later`, with a task of asyncio's until then: a program that ends with its tasks goes on."""
+    def wait(
+        seconds: float, callback: "Callable[[], object]", interrupted: "Callable[[], object]"
+    ) -> "Callable[[], object]":
+        """As `later`, with a task of asyncio's until then: a program that ends with its tasks goes on.
+
+        Whoever else cancels that task, as programs do that end, makes `interrupted` run.
+        """
 
         async def sleep() -> None:
             await asyncio.sleep(seconds)
             callback()
 
-        return asyncio.get_running_loop().create_task(sleep()).cancel
+        def ended(task: "asyncio.Task[None]") -> None:
+            if task.cancelled():
+                interrupted()
+
+        task = asyncio.get_running_loop().create_task(sleep())
+        task.add_done_callback(ended)
+
+        def cancel() -> None:
+            task.remove_done_callback(ended)
+            task.cancel()
+
+        return cancel
+
+    def when_read(callback: "Callable[[], object]") -> None:
+        """Run `callback` when what the last read from the network has brought is told."""
+        asyncio.get_running_loop().call_soon(callback)
+
+    def on_wake(callback: "Callable[[], object]") -> "Callable[[], object]":
+        """Run `callback` whenever the page is online, visible or shown again: here there is none."""
+        return lambda: None
 
     class Home:
         """The event loop that runs, and its thread: there what was made belongs."""
@@ -266,6 +329,34 @@ if sys.platform == "emscripten" or sys.platform == "brython":
 
         def check(self) -> None:
             """Do nothing."""
+
+    def on_wake(callback: "Callable[[], object]") -> "Callable[[], object]":
+        """Run `callback` whenever the page is online, visible or shown again; what is returned ends that.
+
+        A worker learns only that it is online, and Node nothing.
+        """
+        js_window = js_scope()
+        js_document: Any = getattr(js_window, "document", None)
+
+        def happened(event: "Any") -> None:
+            if event.type == "visibilitychange" and js_document.visibilityState != "visible":
+                return
+            if event.type != "pageshow" or event.persisted:
+                callback()
+
+        js_happened = js_lasting(happened)
+        pairs = (js_window, "online"), (js_window, "pageshow"), (js_document, "visibilitychange")
+        # In a worker Brython has a document of its own making.
+        listening = [(target, type) for target, type in pairs if hasattr(target, "addEventListener")]
+        for target, type in listening:
+            target.addEventListener(type, js_happened)
+
+        def end() -> None:
+            for target, type in listening:
+                target.removeEventListener(type, js_happened)
+            js_release(js_happened)
+
+        return end
 
 
 def stop_short(error: BaseException) -> None:

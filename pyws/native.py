@@ -213,6 +213,9 @@ class UserAgent:
 class Connection:
     """A WebSocket of the browser's: the other side of the seam (see `websocket.py`)."""
 
+    refusal = None  # a page does not learn how a server refuses
+    canceled = False
+
     held = False
     """The browser itself keeps a socket alive that somebody listens to."""
 

@@ -8,7 +8,7 @@ connection, below it is one `WebSocket` at a time.
 
 from . import loop
 from .dom import DOMException, Event, EventTarget, event_handler, scalar
-from .websocket import CloseEvent, MessageEvent, WebSocket, address_of, names_of, origin_of
+from .websocket import CloseEvent, MessageEvent, WebSocket, address_of, names_of, origin_of, protocols_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
     from .websocket import ListenerOptions, Listens
 
-    Protocols = str | Iterable[str] | None
+    Protocols = str | Iterable[str] | Mapping[str, object] | None
+
+FINAL_STATUSES = (400, 401, 403, 404, 410, 426)
+"""The statuses of HTTP by which a server says that the same request will be refused again."""
+
+AUTHORIZATION = (401, 403)
+"""Those of them that another token may change."""
+
+WAKE_PAUSE = 1.0
+"""Seconds between two attempts that a page's `online` and its like begin before their time."""
 
 
 class ReconnectingEvent(CloseEvent):
@@ -56,7 +65,7 @@ class ReconnectingWebSocket(WebSocket):
     Everything is as `WebSocket` has it, but: `readyState` is CONNECTING (0) while it is away, and `open` comes with
     each connection. A loss after which it tries again is a `reconnecting` event (a `ReconnectingEvent`); `close`,
     after `error` if it failed, comes once, at the very end: `close()` was called, the server closed with a `final`
-    code, or `max_attempts` are used up.
+    code or refused with a final status, `max_attempts` are used up, or the program's tasks are canceled.
 
     `url` and `protocols` may be functions, `async def` too, that are called for each attempt, so that it has a fresh
     token; an exception in one is reported, and the attempt has failed. It has failed, too, if what they give can be no
@@ -69,12 +78,19 @@ class ReconnectingWebSocket(WebSocket):
     `first_delay`: seconds until the first attempt to come back, `max_delay`: the most, `growth`: how many times as
     long each delay is as the one before. `jitter`: which share of each delay is left to chance, from 0 to 1, so that
     not all clients of a server come back at once. By default that is 0 to 5 seconds, as RFC 6455, 7.2.3 proposes,
-    then 0 to 10, 0 to 20 and so on to a minute.
+    then 0 to 10, 0 to 20 and so on to a minute. `reconnect()` tries now. A page tries as soon as it is online, visible
+    or shown again, and from then on the delays begin anew.
     `min_uptime`: seconds that a connection has to last for the count and the delays to begin anew.
     `max_attempts`: how many attempts in a row to come back; None for no limit.
     `connect_timeout`: seconds for each attempt, with what the functions take; None for no limit but the runtime's.
     `max_queued`: bytes (and messages) that may wait while it is away.
     `final`: codes of a `close` after which it does not come back, a set or a range, such as `{1000, 4001}`.
+    `final_statuses`: statuses of HTTP with which a server that refuses has the last word, a set or a range; None for
+    400, 401, 403, 404, 410 and 426, but where `url` or `protocols` is a function, 401 and 403 only the second time
+    since there was a connection: the first time, its token may have been too old.
+    `max_retry_after`: seconds; a server that refuses and says by Retry-After when to come back is not asked before,
+    but so many seconds later at the latest; 0 to pay no attention to it.
+    In a page, which does not learn how a server refuses, these two have no effect.
 
     It lives until its end, whether anybody listens or not: to drop it, `close()` it. Raises what `WebSocket` raises,
     and `ValueError` for an option that cannot be.
@@ -135,6 +151,8 @@ class ReconnectingWebSocket(WebSocket):
         connect_timeout: float | None = 10.0,
         max_queued: int = 2**20,
         final: "Container[int]" = (1000,),
+        final_statuses: "Container[int] | None" = None,
+        max_retry_after: float = 3600.0,
     ) -> None:
         if not (0 <= first_delay <= max_delay and min_uptime >= 0):
             raise ValueError("first_delay, max_delay and min_uptime must be seconds, and max_delay the longer one")
@@ -144,15 +162,22 @@ class ReconnectingWebSocket(WebSocket):
             raise ValueError("max_queued and max_attempts must not be negative")
         if not (connect_timeout is None or connect_timeout > 0):
             raise ValueError(f"connect_timeout must be a positive number of seconds, not {connect_timeout!r}")
-        if not hasattr(final, "__contains__") or isinstance(final, (str, bytes)):
-            raise TypeError(f"final must be a set of codes, or a range, not {type(final).__name__}")
+        if not max_retry_after >= 0:
+            raise ValueError(f"max_retry_after must be a number of seconds, not {max_retry_after!r}")
+        _check_set(final, "final")
+        forgiven: tuple[int, ...] = ()
+        if final_statuses is not None:
+            _check_set(final_statuses, "final_statuses")
+        elif _is_function(url) or _is_function(protocols):
+            forgiven = AUTHORIZATION
         EventTarget.__init__(self)  # not WebSocket's: connections are made below
         self._pyws_binary_type = "blob"
         self._pyws_protocol = self._pyws_extensions = self._pyws_origin = ""
         self._pyws_unsent = 0
-        backoff = Backoff(first_delay, max_delay, growth, jitter, max_attempts)
+        backoff = Backoff(first_delay, max_delay, growth, jitter, max_attempts, max_retry_after)
+        final_words = FinalWords(final, FINAL_STATUSES if final_statuses is None else final_statuses, forgiven)
         self._pyws_connection = Reconnection(
-            url, protocols, self, backoff, min_uptime, connect_timeout, max_queued, final
+            url, protocols, self, backoff, final_words, min_uptime, connect_timeout, max_queued
         )
 
     @property
@@ -160,6 +185,15 @@ class ReconnectingWebSocket(WebSocket):
         """The URL of the connection that is, or was last; "" before there is one."""
         url: str = self._pyws_connection.url
         return url
+
+    def reconnect(self) -> None:
+        """Try now: where it waits for its next attempt, that begins as soon as control returns to the event loop.
+
+        While it connects or is open, nothing happens. The delays after it go on as if it had waited. After `close()`,
+        and when it has ended, raises `InvalidStateError`. In another thread than the event loop's use
+        `loop.call_soon_threadsafe(ws.reconnect)`.
+        """
+        self._pyws_connection.reconnect()
 
     # https://websockets.spec.whatwg.org/#feedback-from-the-protocol
 
@@ -182,29 +216,63 @@ class Backoff:
     """The delays between attempts: each one `growth` times as long as the one before, and partly left to chance."""
 
     def __init__(
-        self, first_delay: float, max_delay: float, growth: float, jitter: float, max_attempts: int | None
+        self,
+        first_delay: float,
+        max_delay: float,
+        growth: float,
+        jitter: float,
+        max_attempts: int | None,
+        max_retry_after: float = 0.0,
     ) -> None:
         self._first_delay = first_delay
         self._max_delay = max_delay
         self._growth = growth
         self._jitter = jitter
         self._max_attempts = max_attempts
+        self._max_retry_after = max_retry_after
         self.reset()
 
     def reset(self) -> None:
         """Begin anew."""
         self.attempts = 0
         """How many delays there were in a row."""
+        self.shorten()
+
+    def shorten(self) -> None:
+        """Let the delays begin anew, and go on counting."""
         self._longest = self._first_delay
 
-    def next(self) -> "float | None":
-        """Return the next delay, in seconds; None if there is none."""
+    def next(self, retry_after: "float | None" = None) -> "float | None":
+        """Return the next delay, in seconds, as long as the server asks for if it does; None if there is none."""
         if self.attempts == self._max_attempts:
             return None
         self.attempts += 1
         longest = self._longest
         self._longest = min(longest * self._growth, self._max_delay)
-        return longest * (1 - self._jitter * loop.random())
+        return max(longest * (1 - self._jitter * loop.random()), min(retry_after or 0, self._max_retry_after))
+
+
+class FinalWords:
+    """What a server says when it is not worth trying again."""
+
+    def __init__(self, codes: "Container[int]", statuses: "Container[int]", forgiven: "Container[int]") -> None:
+        self._codes = codes
+        self._statuses = statuses
+        self._forgiven = forgiven
+        self._forgave = False
+
+    def reset(self) -> None:
+        """Begin anew: there is a connection."""
+        self._forgave = False
+
+    def heard(self, code: int, status: "int | None") -> bool:
+        """Tell whether a close code, or the status of a refusal, is the last word; one that is forgiven is once."""
+        if status is None or status not in self._statuses:
+            return code in self._codes
+        if status in self._forgiven and not self._forgave:
+            self._forgave = True
+            return False
+        return True
 
 
 class Reconnection:
@@ -219,31 +287,36 @@ class Reconnection:
         protocols: "Any",
         user: ReconnectingWebSocket,
         backoff: Backoff,
+        final_words: FinalWords,
         min_uptime: float,
         connect_timeout: "float | None",
         max_queued: int,
-        final: "Container[int]",
     ) -> None:
         self._home = loop.Home()
         self._url = url if _is_function(url) else address_of(url)
-        self._protocols = protocols if _is_function(protocols) else names_of(protocols)
+        self._protocols = protocols if _is_function(protocols) else names_of(protocols_of(protocols))
         self._user = user
         self._backoff = backoff
+        self._final_words = final_words
         self._min_uptime = min_uptime
         self._connect_timeout = connect_timeout
         self._max_queued = max_queued
-        self._final = final
         self.url = ""
         self._socket: WebSocket | None = None
         self._open = self._failed = self._given_up = self._ended = False
         self._opened_at = 0.0
         self._queue: list[str | bytes] = []
         self._queued = 0  # bytes
+        self._holding = False  # whether it is open, and what waits is not handed over yet
         # What is under way besides the socket: a timer, by what cancels it, or the task that asks the functions.
         self._cancel: Callable[[], object] | None = None
         self._task: Any = None
         self._asking = False
         self._turn = 0  # a task that finds another turn than its own has come too late
+        # While it waits for its next attempt: when that is due, and what stops listening for the page to wake.
+        self._due = 0.0  # milliseconds
+        self._sleep_on: Callable[[], object] | None = None
+        self._woken = float("-inf")  # milliseconds: when such an attempt began, or will
         if _is_function(url) or _is_function(protocols):
             self._set_timer(0, self._begin)
         else:
@@ -269,17 +342,18 @@ class Reconnection:
     def send(self, data: "str | bytes") -> int:
         """Send a message, or keep it for the next connection; OPEN if it was taken, else the state."""
         state = self.state
-        if state == 0:
-            self._keep(data)
+        if state == 0 or (state == 1 and self._holding):
+            self._keep(data, state == 1)
             return 1
         if state == 1 and self._socket is not None:
             self._socket.send(data)
         return state
 
-    def _keep(self, data: "str | bytes") -> None:
+    def _keep(self, data: "str | bytes", always: bool) -> None:
         self._home.check()
         size = len(scalar(data).encode() if isinstance(data, str) else data)
-        if self._queued + size > self._max_queued or len(self._queue) >= self._max_queued:
+        full = self._queued + size > self._max_queued or len(self._queue) >= self._max_queued
+        if full and not always:
             raise DOMException(
                 f"There is no connection, and no more than max_queued, {self._max_queued} bytes, may wait for one.",
                 "QuotaExceededError",
@@ -287,11 +361,21 @@ class Reconnection:
         self._queue.append(data)
         self._queued += size
 
+    def reconnect(self) -> None:
+        """Begin the next attempt in the next task, if it is being waited for."""
+        self._home.check()
+        if self._given_up or self._ended:
+            raise DOMException("It was closed, and does not come back: make a new one.", "InvalidStateError")
+        if self._sleep_on is not None:
+            self._stop()
+            self._set_timer(0, self._begin)
+
     def close(self, code: "int | None", reason: str) -> None:
         """Close the connection for good; where there is none, give up."""
         self._home.check()
         self._given_up = True
         if self._socket is not None:
+            self._hand_over()
             self._socket.close(code, reason)
         else:
             self._stop()
@@ -300,8 +384,17 @@ class Reconnection:
     # One attempt, from asking the functions to the end of its connection.
 
     def _begin(self) -> None:
+        self._stop()
         self._limit_time()
-        self._task = loop.start(self._ask(self._turn))
+        self._asking = True
+        turn = self._turn
+        task: Any = loop.start(self._ask(turn))
+        if turn == self._turn:
+            self._task = task
+        elif hasattr(task, "cancel"):  # it ran at once, and what it asked has closed this
+            task.cancel()
+        if hasattr(task, "add_done_callback"):
+            task.add_done_callback(lambda _: self._interrupt() if self._asking and turn == self._turn else None)
 
     def _limit_time(self) -> None:
         if self._connect_timeout is not None:
@@ -316,24 +409,27 @@ class Reconnection:
     async def _ask(self, turn: int) -> None:
         if turn != self._turn:
             return
-        self._asking = True
         try:
             url = await _answer(self._url)
             protocols = await _answer(self._protocols)
             if turn == self._turn:
                 self._asking = False
                 self._connect(url, protocols)
+        except GeneratorExit:
+            raise  # the program has ended
         except BaseException as error:
-            if type(error).__name__ == "CancelledError":
-                # What a function waits for was canceled, which fails; or this task, by us or where the program ends.
-                if turn != self._turn or self._task.cancelling():
-                    raise
-            elif not isinstance(error, Exception):
+            ends = isinstance(error, (KeyboardInterrupt, SystemExit))
+            # What a function waits for was canceled, which fails; or this task, by us or where the program ends.
+            canceled = type(error).__name__ == "CancelledError"
+            if canceled and (turn != self._turn or (self._task is not None and self._task.cancelling())):
                 raise
-            loop.report(error)
+            if not ends:
+                loop.report(error)
             if turn == self._turn:
                 self._asking = False
                 self._finish(True, False, 1006, "")
+            if ends:
+                raise
 
     def _connect(self, url: "Any", protocols: "Any") -> None:
         socket = WebSocket(url, protocols)
@@ -350,12 +446,25 @@ class Reconnection:
         self._stop()  # the time limit
         self._open = True
         self._opened_at = loop.now()
+        self._final_words.reset()
+        if self._queue:
+            self._holding = True
+            loop.when_read(self._hand_over)
+        self._user._pyws_opened(socket.protocol, socket.extensions)
+
+    def _hand_over(self) -> None:
+        """Give what waits to the connection, unless its Close came right behind the handshake: then to the next."""
+        if not self._holding:
+            return
+        self._holding = False
+        socket = self._socket
+        if socket is None or socket.readyState != 1:
+            return
         queue = self._queue
         self._queue = []
         self._queued = 0
         for data in queue:
             socket.send(data)
-        self._user._pyws_opened(socket.protocol, socket.extensions)
 
     def _note_failure(self) -> None:
         self._failed = True
@@ -363,16 +472,21 @@ class Reconnection:
     def _finish(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         """End the attempt, or its connection, and with it everything unless there is another attempt."""
         self._stop()
+        connection = None if self._socket is None else self._socket._pyws_connection
+        refusal = None if connection is None else connection.refusal
         uptime = loop.milliseconds(loop.now()) - loop.milliseconds(self._opened_at)
         if self._open and uptime >= self._min_uptime * 1000:
             self._backoff.reset()
-        delay = None if self._given_up or code in self._final else self._backoff.next()
+        delay = None
+        over = self._given_up or (connection is not None and connection.canceled)
+        if not over and not self._final_words.heard(code, None if refusal is None else refusal.status):
+            delay = self._backoff.next(None if refusal is None else refusal.retry_after)
         if delay is None:
             self._end(failed, clean, code, reason)
         else:
             self._socket = None
-            self._open = False
-            self._set_timer(delay, self._begin)
+            self._open = self._holding = False
+            self._wait(delay)
             self._user._pyws_lost(clean, code, reason, self._backoff.attempts, delay)
 
     def _end(self, failed: bool, clean: bool, code: int, reason: str) -> None:
@@ -382,14 +496,39 @@ class Reconnection:
         self._ended = True
         self._user._pyws_closed(failed, clean, code, reason)
 
+    def _interrupt(self) -> None:
+        """End because a task was canceled, as all are where the program ends; a connection knows that by itself."""
+        self._stop()
+        if self._socket is None:
+            self._end(False, False, 1006, "")
+
     # Timers and tasks.
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for the next attempt, but no longer than until the page wakes."""
+        self._due = loop.milliseconds(loop.now()) + seconds * 1000
+        self._set_timer(seconds, self._begin)
+        self._sleep_on = loop.on_wake(lambda: self._wake())  # a bound method is not callable in Brython's JavaScript
+
+    def _wake(self) -> None:
+        self._backoff.shorten()
+        now = loop.milliseconds(loop.now())
+        moment = max(now, self._woken + WAKE_PAUSE * 1000)  # a page may wake many times in a second
+        if moment < self._due:
+            self._woken = moment
+            self._stop()
+            self._wait((moment - now) / 1000)
 
     def _set_timer(self, seconds: float, action: "Callable[[], object]") -> None:
         def ring() -> None:
             self._cancel = None
             action()
 
-        self._cancel = loop.wait(seconds, ring)
+        def interrupt() -> None:
+            if self._cancel is cancel:
+                self._interrupt()
+
+        self._cancel = cancel = loop.wait(seconds, ring, interrupt)
 
     def _stop(self) -> None:
         """Stop what is under way besides the socket."""
@@ -397,10 +536,18 @@ class Reconnection:
         cancel, self._cancel = self._cancel, None
         if cancel is not None:
             cancel()
+        sleep_on, self._sleep_on = self._sleep_on, None
+        if sleep_on is not None:
+            sleep_on()
         task, self._task = self._task, None
         if self._asking and hasattr(task, "cancel"):  # in Brython none can be canceled: its turn is over all the same
             task.cancel()
         self._asking = False
+
+
+def _check_set(numbers: object, name: str) -> None:
+    if not hasattr(numbers, "__contains__") or isinstance(numbers, (str, bytes)):
+        raise TypeError(f"{name} must be a set of numbers, or a range, not {type(numbers).__name__}")
 
 
 def _is_function(source: object) -> bool:

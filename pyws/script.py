@@ -15,6 +15,8 @@ from importlib.machinery import BuiltinImporter, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from . import termination
+
 
 class NoScriptError(Exception):
     """There is no such script, in one sentence."""
@@ -26,7 +28,7 @@ def main(arguments: list[str]) -> int:
         "python -m pyws run",
         usage="python -m pyws run [-h] (SCRIPT | - | -m MODULE) [ARGUMENT ...]",
         description="Run a script as a page would: its top level may await, and the program lives until the script's "
-        "sockets are closed and its tasks are done. Ctrl-C closes the sockets with 1001.",
+        "sockets are closed and its tasks are done. Ctrl-C and SIGTERM close the sockets with 1001.",
     )
     parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, metavar="MODULE", help="a module, by its name")
     parser.add_argument("script", nargs="?", metavar="SCRIPT", help="a file, a folder with a __main__.py, - for stdin")
@@ -106,7 +108,7 @@ def _run(module: ModuleType, source: str | bytes, name: str, argv: list[str]) ->
         _show(error, None)
         return 1
     try:
-        asyncio.run(_live(code, module))
+        termination.run(_live(code, module))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
@@ -116,10 +118,13 @@ def _run(module: ModuleType, source: str | bytes, name: str, argv: list[str]) ->
 
 
 async def _live(code: CodeType, module: ModuleType) -> None:
+    me = asyncio.current_task()
+    assert me is not None
     result = eval(code, module.__dict__)
     if result is not None:  # the code awaits: evaluated, it is a coroutine
         await result
-    me = asyncio.current_task()
+    if me.cancelling():  # it was told to end, and has done so in its own way: nothing more is waited for
+        raise asyncio.CancelledError
     await asyncio.sleep(0)  # what the script has asked the loop to call may open a socket
     while others := asyncio.all_tasks() - {me}:
         await asyncio.wait(others)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pyws import CloseEvent, DOMException, MessageEvent, WebSocket
+from pyws import CloseEvent, DOMException, MessageEvent, WebSocket, termination
 from pyws.useragent import UserAgent  # the same; type checkers know that it is not a page's
 
 COULD_NOT_CONNECT, USAGE, UNCLEAN, UNFINISHED = 1, 2, 3, 4
@@ -31,6 +31,7 @@ EXIT_STATUS = """exit status:
   3    the connection was lost, or not closed cleanly
   4    it was closed cleanly, but before all was sent, or --count messages had come
   130  Ctrl-C
+  143  SIGTERM
 
 At a prompt, each line is a message; Ctrl-D closes. The prompt's history is kept in the
 file that PYWS_HISTORY names, in ~/.pyws_history by default; with PYWS_HISTORY= it is not.
@@ -104,7 +105,7 @@ def main(arguments: list[str]) -> int:
     talk = Talk(options.hex, options.count, options.wait)
     try:
         with agent:
-            return asyncio.run(talk.run(options.url, options.subprotocol, messages, prompt))
+            return termination.run(talk.run(options.url, options.subprotocol, messages, prompt))
     except DOMException as error:
         parser.error(error.message)
     except BrokenPipeError:

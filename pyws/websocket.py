@@ -13,6 +13,8 @@ The seam. Below it stands `Connection` (`native.py` in a page, `sockets.py` else
           .pause(bool)                      receive no more for now, or again: what was read already comes up still
     read  .url  .state  .buffered           state is asked, never mirrored
           .full  .drained                   whether to send no more for now; called when that is over
+          .refusal  .canceled               how the server refused: None, or its `status` and `retry_after` (seconds
+                                            or None); whether the program's end has ended it: both known at the end
     up    user._pyws_opened(protocol, extensions)
           user._pyws_received(data, moment) str | bytes, and when it came, as loop.now() has it
           user._pyws_closed(failed, clean, code, reason)
@@ -31,7 +33,7 @@ a `_received`, of its own.
 import sys
 
 from .blob import Blob, buffer_bytes, received
-from .dom import DOMException, Event, EventTarget, event_handler, scalar, text
+from .dom import DOMException, Event, EventTarget, event_handler, is_dictionary, members, scalar, text
 
 if sys.platform == "emscripten" or sys.platform == "brython":
     from .native import Connection
@@ -90,6 +92,9 @@ _new = object.__new__
 
 # https://www.rfc-editor.org/rfc/rfc9110#name-tokens
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+# JavaScript's null, in Pyodide; null and undefined, in Brython
+_NOTHING = ("JsNull", "NullType", "UndefinedType")
 
 
 class MessageEvent(Event):
@@ -249,8 +254,9 @@ class WebSocket(EventTarget):
     argument, the event; it may be `async def`. Its exceptions go to `sys.excepthook`.
 
     `url` is a `str` (or has a `str` attribute `href`), relative to the page where there is one. `protocols` is a
-    subprotocol or an iterable of them; the server must choose one. Raises `DOMException` "SyntaxError" for a URL
-    or a subprotocol that cannot be, "SecurityError" for an insecure one where only secure ones may be, `TypeError` for
+    subprotocol or an iterable of them, or a dictionary that has either as its member "protocols" and whose other
+    members are ignored; the server must choose one. Raises `DOMException` "SyntaxError" for a URL or a subprotocol that
+    cannot be, "SecurityError" for an insecure one where only secure ones may be, `TypeError` for
     other types. On CPython it needs a running event loop, else `RuntimeError`: see `asyncio.run`, `python -m pyws run`.
     There, headers, cookies, certificates and proxies are settings of the `UserAgent`; in a page the browser decides.
     https://websockets.spec.whatwg.org/#dom-websocket-websocket
@@ -327,9 +333,9 @@ class WebSocket(EventTarget):
         def when(self, *arguments: Any, **keywords: Any) -> Any:
             """See `EventTarget.when`; an editor knows the event by its type."""
 
-    def __init__(self, url: "Any", protocols: "str | Iterable[str] | None" = None) -> None:
+    def __init__(self, url: "Any", protocols: "str | Iterable[str] | Mapping[str, object] | None" = None) -> None:
         address = address_of(url)
-        names = subprotocols(protocols)
+        names = subprotocols(protocols_of(protocols))
         super().__init__()
         self._pyws_binary_type = "blob"
         self._pyws_protocol = self._pyws_extensions = ""
@@ -503,13 +509,25 @@ def address_of(url: "Any") -> str:
     return scalar(url)
 
 
+def protocols_of(argument: "Any") -> "Any":
+    """Return what a constructor's second argument gives as subprotocols: itself, or a member if it is a dictionary.
+
+    https://github.com/whatwg/websockets/pull/76
+    """
+    return members(argument, {}, "protocols").get("protocols") if is_dictionary(argument) else argument
+
+
 def names_of(protocols: "Any") -> "list[str]":
-    """Return a constructor's argument as a list of `str`."""
-    if protocols is None:
+    """Return subprotocols, one or several, as a list of `str`."""
+    if protocols is None or type(protocols).__name__ in _NOTHING:
         return []
     if isinstance(protocols, str):
         return [scalar(protocols)]
-    if isinstance(protocols, (bytes, bytearray, memoryview)) or not hasattr(protocols, "__iter__"):
+    if (
+        isinstance(protocols, (bytes, bytearray, memoryview))
+        or is_dictionary(protocols)
+        or not hasattr(protocols, "__iter__")
+    ):
         raise TypeError(f"protocols must be str or an iterable of str, not {type(protocols).__name__}")
     names = list(protocols)
     for name in names:
@@ -519,7 +537,7 @@ def names_of(protocols: "Any") -> "list[str]":
 
 
 def subprotocols(protocols: "Any") -> "list[str]":
-    """Return a constructor's argument as a list; "SyntaxError" for what can name no subprotocol."""
+    """Return subprotocols as a list; "SyntaxError" for what can name none."""
     names = names_of(protocols)
     for name in names:
         if not name or not _TOKEN.issuperset(name):

@@ -337,7 +337,7 @@ async def subprotocols_come_in_many_shapes(stage):
     sockets = [
         stage.connect("fin", protocols=protocols, journal=False)
         for protocols in (
-            *("ab", ["a", "b"], ("b", "a"), {"one"}, {"k": 1, "j": 2}, (name for name in names)),
+            *("ab", ["a", "b"], ("b", "a"), {"one"}, {"k": 1, "j": 2}.keys(), (name for name in names)),
             *(cases, ["null", "undefined"], names, [], (), None),
         )
     ]
@@ -351,6 +351,74 @@ async def subprotocols_come_in_many_shapes(stage):
         *["ab", "a, b", "b, a", "one", "k, j", "x, y", ", ".join(cases), "null, undefined", "x, y"],
         *["None", "None", "None"],
     ]
+
+
+class Members:
+    """A mapping that is no dict."""
+
+    def __init__(self, **members):
+        self._members = members
+
+    def keys(self):
+        """The names."""
+        return self._members.keys()
+
+    def __getitem__(self, name):
+        return self._members[name]
+
+    def __contains__(self, name):
+        return name in self._members
+
+
+def parsed(text):
+    """What JSON says, as JavaScript has it where there is one."""
+    if sys.platform == "brython":
+        from browser import self as js_global
+
+        return js_global.JSON.parse(text)
+    if sys.platform == "emscripten":
+        from js import JSON
+
+        return JSON.parse(text)
+    import json
+
+    return json.loads(text)
+
+
+@scenario("SUB-10")
+async def subprotocols_may_stand_in_a_dictionary(stage):
+    """As the member `protocols`, one or several; other members are ignored, and without that one there are none."""
+    sockets = [
+        stage.connect("fin", protocols=protocols, journal=False)
+        for protocols in (
+            *({"protocols": "ab"}, {"protocols": ["a", "b"]}, {"protocols": (name for name in ["x", "y"])}),
+            *({"protocols": ("a",), "headers": {"X": "1"}, "tls": 5}, Members(protocols="own", other="x")),
+            *({}, {"protocols": None}, {"protocols": []}, {"Protocols": "a"}, Members()),
+            *(parsed(text) for text in ('{"protocols": "ab"}', '{"protocols": ["a", "b"], "x": 5}', '["c", "d"]')),
+            *(parsed(text) for text in ("{}", '{"protocols": null}', '{"protocols": []}', "null", '{"x": "a"}')),
+        )
+    ]
+    await stage.closed(*sockets)
+    for ws in sockets:
+        stage.note(f"{header(await stage.request(ws), 'sec-websocket-protocol')}")
+    return [
+        *["ab", "a, b", "x, y", "a", "own", *["None"] * 5],
+        *["ab", "a, b", "c, d", *["None"] * 5],
+    ]
+
+
+@scenario("SUB-10", "SUB-02", "SUB-04", "SUB-06")
+async def bad_subprotocols_in_a_dictionary_are_refused(stage):
+    """As they are without it; a dictionary there is none."""
+    url = "ws://127.0.0.1:9/"
+    for protocols in (5, b"a", [None], {"protocols": "a"}, {}, object()):
+        stage.note(outcome(WebSocket, url, {"protocols": protocols}))
+    for text in ("5", "true", '{"protocols": "a"}', '["a", 5]'):
+        stage.note(outcome(WebSocket, url, parsed('{"protocols": ' + text + "}")))
+    for protocols in ("", ["a", "b", "a"], "a b", "é"):
+        stage.note(outcome(WebSocket, url, {"protocols": protocols}))
+    stage.note(outcome(WebSocket, url, dict))
+    return ["TypeError"] * 10 + ["DOMException SyntaxError"] * 4 + ["TypeError"]
 
 
 @scenario("SUB-06", "SUB-02", "SUB-03", "SUB-04", "CON-15", "CON-16", "DEX-05")

@@ -2,7 +2,7 @@
 
 import sys
 
-from pyws import DOMException, Event, ReconnectingEvent, ReconnectingWebSocket, WebSocket
+from pyws import DOMException, Event, ReconnectingEvent, ReconnectingWebSocket, WebSocket, loop
 
 from notation import show
 from stage import scenario
@@ -225,6 +225,149 @@ async def a_server_that_never_answers_is_given_up(stage):
     ]
 
 
+@scenario("REC-20", "REC-21")
+async def the_program_says_that_no_refusal_is_final(stage):
+    """No status is the last word, and Retry-After is paid no attention to: the same where nobody knows of either."""
+    refusals = [rf"head HTTP/1.1 {status} No\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n" for status in (403, 404)]
+    parts = [*([refusal, "fin"] for refusal in refusals), ["accept", "close 1000"]]
+    ws = come_back(stage, *parts, final_statuses=(), max_retry_after=0)
+    await stage.closed(ws)
+    return [
+        f"reconnecting 0 {GONE} attempt 1 in 10 ms",
+        f"reconnecting 0 {GONE} attempt 2 in 20 ms",
+        "open 1",
+        "close 3 clean 1000 ''",
+    ]
+
+
+# Trying now
+
+
+LONG = dict(first_delay=60, max_delay=60)
+
+
+@scenario("REC-23")
+async def it_tries_now(stage):
+    """While it waits, and not inside the call; the count and the delays go on as if it had waited."""
+    ws = come_back(stage, ["fin"], ["fin"], ["accept", "ready", "close 1000"], first_delay=30, max_delay=60)
+    ws.addEventListener("open", lambda _: ws.send("ready"))
+    for _ in range(2):
+        await stage.event(ws, "reconnecting")
+        ws.reconnect()
+        ws.reconnect()
+        stage.note(f"called {ws.readyState}")
+    await stage.closed(ws)
+    return [
+        f"reconnecting 0 {GONE} attempt 1 in 30000 ms",
+        "called 0",
+        f"reconnecting 0 {GONE} attempt 2 in 60000 ms",
+        "called 0",
+        "open 1",
+        "close 3 clean 1000 ''",
+    ]
+
+
+@scenario("REC-23")
+async def it_tries_now_inside_a_listener(stage):
+    """Of `reconnecting` itself; with functions, too, and it may be closed right after."""
+    for url in (lambda address: address, lambda address: lambda: address):
+        address = stage.address(["fin"], ["accept", "close 1000"])
+        ws = stage.adopt(ReconnectingWebSocket(url(address), **{**QUICK, **LONG}))
+        ws.addEventListener("reconnecting", lambda _, ws=ws: ws.reconnect())
+        await stage.closed(ws)
+    ws = come_back(stage, ["fin"], ["accept"], **LONG)
+    await stage.event(ws, "reconnecting")
+    ws.reconnect()
+    ws.close()
+    await stage.closed(ws)
+    lost = f"reconnecting 0 {GONE} attempt 1 in 60000 ms"
+    return [*[lost, "open 1", "close 3 clean 1000 ''"] * 2, lost, *FAILED]
+
+
+@scenario("REC-23")
+async def there_is_nothing_to_try(stage):
+    """While it connects or is open nothing happens; once it was closed, and at the end, there is InvalidStateError."""
+    address = stage.address(["accept", "ready", "echo"])
+
+    async def url():
+        ws.reconnect()
+        await stage.sleep(0.01)
+        ws.reconnect()
+        return address
+
+    ws = ReconnectingWebSocket(url, **QUICK)
+    ws.reconnect()
+    stage.adopt(ws)
+    await stage.opened(ws)
+    ws.send("ready")
+    ws.reconnect()
+    ws.send("x")
+    await stage.messages(ws, 1)
+    ws.close()
+    stage.attempt(ws.reconnect)
+    await stage.closed(ws)
+    stage.attempt(ws.reconnect)
+    return ["open 1", "message 1 'x'", "raised InvalidStateError", "close 3 clean 1005 ''", "raised InvalidStateError"]
+
+
+def alarms():
+    """What wakes the page, or the worker, that this is: each a function; none where there is neither."""
+    if sys.platform == "brython":
+        from browser import self as js_global
+    elif sys.platform == "emscripten":
+        import js as js_global
+    else:
+        return []
+    if not hasattr(js_global, "dispatchEvent"):  # Node
+        return []
+    ways = [lambda: js_global.dispatchEvent(js_global.Event.new("online"))]
+    if hasattr(js_global, "PageTransitionEvent"):
+        options = js_global.JSON.parse('{"persisted": true}')
+        ways.append(lambda: js_global.dispatchEvent(js_global.PageTransitionEvent.new("pageshow", options)))
+        ways.append(lambda: js_global.document.dispatchEvent(js_global.Event.new("visibilitychange")))
+    return ways
+
+
+@scenario("REC-22")
+async def what_wakes_a_page_wakes_it(stage):
+    """Online, shown or visible again: it tries at once. Who has no page to wake says `reconnect()`."""
+    ways = alarms()
+    for number in range(3):
+        ws = come_back(stage, ["fin"], ["accept", "close 1000"], **LONG)
+        await stage.event(ws, "reconnecting")
+        if ways:
+            ways[number % len(ways)]()
+            stage.note(f"woken {ws.readyState}")
+        else:
+            ws.reconnect()
+            stage.note(f"woken {ws.readyState}")
+        await stage.closed(ws)
+        for way in ways:
+            way()
+    return [f"reconnecting 0 {GONE} attempt 1 in 60000 ms", "woken 0", "open 1", "close 3 clean 1000 ''"] * 3
+
+
+@scenario("REC-22")
+async def what_wakes_a_page_again_and_again_is_no_storm(stage):
+    """However often: once at first, and then once in a second; and the delays are as at first."""
+    ws = come_back(stage, ["fin"], first_delay=10, max_delay=60)
+    ways = alarms()
+    delays = []
+    ws.addEventListener("reconnecting", lambda event: delays.append(event.delay))
+    await stage.event(ws, "reconnecting")
+    began = loop.milliseconds(loop.now())
+    for _ in range(60):
+        for way in ways:
+            way()
+        await stage.sleep(0.01)
+    stage.journal.clear()
+    most = 2 + (loop.milliseconds(loop.now()) - began) / 1000
+    stage.note(f"{len(delays) <= most} {set(delays) == {10}}")
+    ws.close()
+    await stage.closed(ws)
+    return ["True True", *FAILED]
+
+
 # Functions that are asked for each attempt
 
 
@@ -315,10 +458,78 @@ async def what_cannot_be_raises_at_the_call(stage):
         dict(max_attempts=-1),
         dict(connect_timeout=0),
         dict(max_queued=-1),
+        dict(max_retry_after=-1),
         dict(final=1000),
+        dict(final_statuses="404"),
     ):
         stage.attempt(lambda options=options: ReconnectingWebSocket(good, **options))
-    return ["raised SyntaxError"] * 3 + ["raised TypeError"] * 2 + ["raised ValueError"] * 8 + ["raised TypeError"]
+    return ["raised SyntaxError"] * 3 + ["raised TypeError"] * 2 + ["raised ValueError"] * 9 + ["raised TypeError"] * 2
+
+
+@scenario("REC-12", "REC-15", "SUB-10")
+async def subprotocols_may_stand_in_a_dictionary_here_too(stage):
+    """As the argument, and as what a function returns; what a dictionary cannot say raises, or fails the attempt."""
+    good = ["header Sec-WebSocket-Protocol: b", "accept", "close 1000"]
+    for source in ({"protocols": ["a", "b"], "x": 5}, lambda: {"protocols": ["a", "b"]}, lambda: {"protocols": "b"}):
+        await stage.closed(come_back(stage, good, protocols=source))
+    stage.attempt(lambda: ReconnectingWebSocket(stage.address(["hang"]), {"protocols": 5}))
+    stage.attempt(lambda: ReconnectingWebSocket(stage.address(["hang"]), {"protocols": "a b"}))
+    answers = [{}, {"protocols": 5}]
+    with Complaints(stage):
+        await stage.closed(come_back(stage, ["accept", "close 1000"], protocols=lambda: answers.pop()))
+    return [
+        *["open 1 protocol 'b'", "close 3 clean 1000 ''"] * 3,
+        "raised TypeError",
+        "raised SyntaxError",
+        "reported TypeError protocols must be str or an iterable of str, not int",
+        f"reconnecting 0 {GONE} attempt 1 in 10 ms",
+        "open 1",
+        "close 3 clean 1000 ''",
+    ]
+
+
+class Stop(BaseException):
+    """Not an Exception."""
+
+
+@scenario("REC-25", "REC-13")
+async def whatever_is_raised_it_goes_on(stage):
+    """In a listener or a function, of a class that is no Exception, too; everyone else hears all."""
+    address = stage.address(["accept", "ready", "text one", "fin"], ["accept", "ready", "close 1000"])
+    calls = []
+
+    def url():
+        calls.append(url)
+        if len(calls) == 1:
+            raise Stop("url")
+        return address
+
+    def fail(event):
+        raise Stop(event.type)
+
+    with Complaints(stage):
+        ws = ReconnectingWebSocket(url, **QUICK)
+        for kind in ("open", "message", "reconnecting", "close"):
+            ws.addEventListener(kind, fail)
+        stage.adopt(ws)
+        ws.send("ready")
+        ws.addEventListener("reconnecting", lambda event: ws.send("ready") if event.code and len(calls) > 1 else None)
+        await stage.closed(ws)
+    return [
+        "reported Stop url",
+        "reported Stop reconnecting",
+        f"reconnecting 0 {GONE} attempt 1 in 10 ms",
+        "reported Stop open",
+        "open 1",
+        "reported Stop message",
+        "message 1 'one'",
+        "reported Stop reconnecting",
+        f"reconnecting 0 {GONE} attempt 2 in 20 ms",
+        "reported Stop open",
+        "open 1",
+        "reported Stop close",
+        "close 3 clean 1000 ''",
+    ]
 
 
 # What is sent meanwhile

@@ -579,17 +579,19 @@ def test_a_peer_that_does_not_read_cannot_hold_the_program(runner, address, monk
 # Pages
 
 
+def inside(cell, script):
+    """The value of a script of the page itself: what a driver runs may have a global object of its own."""
+    return cell.evaluate("return (globalThis.self ?? globalThis).eval(given[0])", script)["value"]
+
+
 @pytest.mark.once
 @pytest.mark.cells("chromium", "pyodide-firefox", "brython-firefox", "node")  # collectors that can be asked to run
 @pytest.mark.rows("GCO-06", "PYQ-23")
 def test_closed_sockets_are_garbage_in_a_page(cell, peer):
     """After 500 sockets the browser's collector finds none: no handler, proxy or Python object holds on to them."""
 
-    def inside(script):
-        """The value of a script of the page itself: what a driver runs may have a global object of its own."""
-        return cell.evaluate("return (globalThis.self ?? globalThis).eval(given[0])", script)["value"]
-
     inside(
+        cell,
         """
         globalThis.witnessed = [];
         globalThis.witness = (thing) => { witnessed.push(new WeakRef(thing)); };
@@ -598,14 +600,14 @@ def test_closed_sockets_are_garbage_in_a_page(cell, peer):
             constructor(...details) { super(...details); witness(this); }
         };
         null;
-        """
+        """,
     )
     name = "five_hundred_sockets_leave_nothing_behind"
     try:
         result = cell.run(name, peer.origin, f"lifetime-{next(numbers)}")
     finally:
-        inside("globalThis.WebSocket = Unwatched; delete globalThis.witness")
+        inside(cell, "globalThis.WebSocket = Unwatched; delete globalThis.witness")
     assert result["journal"] == result["expected"], result["error"]
     cell.collect_garbage()
-    assert inside("witnessed.length") >= 500
-    assert inside("witnessed.map((thing) => thing.deref()).filter(Boolean).length") == 0
+    assert inside(cell, "witnessed.length") >= 500
+    assert inside(cell, "witnessed.map((thing) => thing.deref()).filter(Boolean).length") == 0

@@ -200,3 +200,111 @@ ws.onclose = print
     assert output == "<CloseEvent 'close' wasClean=False, code=1006, reason=''>\n"
     assert time.monotonic() - start < 3
     assert peer.heard("main-interrupt")[:1] == ["close 1001 ''"]
+
+
+OPEN = """
+import asyncio, os, signal, sys, time
+from pyws import WebSocket
+ws = WebSocket(sys.argv[1])
+ws.onopen = lambda _: print("open", flush=True)
+"""
+
+
+def terminated(script, text, address, *more):
+    """Run a script that opens a socket to `address`; then SIGTERM, and `more` once it says "ending": its exit."""
+    path = script(OPEN + text)
+    command = [sys.executable, "-X", "dev", "-m", "pyws", "run", str(path), address]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, **pipes, text=True) as process:
+        assert process.stdout.readline() == "open\n"
+        process.send_signal(signal.SIGTERM)
+        for number in more:
+            assert process.stdout.readline() == "ending\n"
+            process.send_signal(number)
+        process.wait(20)  # whatever it waits for on stdin
+        output, errors = process.communicate()
+    return process.returncode, output, re.sub(r"^Executing .+ took [\d.]+ seconds\n", "", errors, flags=re.M)
+
+
+ENDINGS = {
+    "listening": "",
+    "waiting": "await asyncio.sleep(60)",
+    "a task": "asyncio.create_task(asyncio.sleep(60))",
+    "blocked": "await ws.when('open').first()\ntime.sleep(60)",
+    "busy": "await ws.when('open').first()\nwhile True: pass",
+    "blocked in a listener": "ws.addEventListener('open', lambda _: time.sleep(60))",
+    "asked for more": "ws.addEventListener('open', lambda _: input())",
+    "cleaning up": "try:\n    await asyncio.sleep(60)\nfinally:\n    await asyncio.sleep(0.1)\n    print('clean')",
+    "stubborn": "try:\n    await asyncio.sleep(60)\nexcept BaseException:\n    print('clean')",
+}
+
+
+@pytest.mark.rows("BYE-02")
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_sigterm_closes_the_sockets_with_1001(script, peer, ending):
+    """Whatever the script does meanwhile, and nothing is complained of; what cleans up has the time for that."""
+    key = "main-sigterm-" + ending.replace(" ", "-")
+    status, output, errors = terminated(script, ENDINGS[ending], f"{peer.origin}/{key}?do=accept")
+    assert (status, output, errors) == (143, "clean\n" if "clean" in ENDINGS[ending] else "", "")
+    assert peer.heard(key)[:1] == ["close 1001 ''"]
+
+
+@pytest.mark.rows("BYE-02")
+def test_a_server_that_does_not_answer_cannot_hold_the_program(script, peer):
+    """After SIGTERM it has as long as after Ctrl-C."""
+    start = time.monotonic()
+    address = f"{peer.origin}/main-sigterm-hang?do=accept&do=hang"
+    assert terminated(script, "", address) == (143, "", "")
+    assert time.monotonic() - start < 10
+    assert peer.heard("main-sigterm-hang") == ["close 1001 ''", "eof"]
+
+
+STUBBORN = """
+async def stubborn():
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            print("ending", flush=True)
+task = asyncio.create_task(stubborn())
+"""
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_at_once(script, peer, second):
+    """Also where a task does not let itself be canceled."""
+    address = f"{peer.origin}/main-second-{second}?do=accept"
+    assert terminated(script, STUBBORN, address, second) == (128 + second, "", "")
+
+
+OWN = {
+    "signal": "signal.signal(signal.SIGTERM, lambda *_: print('own', flush=True))",
+    "loop": "asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: (print('own'), ws.close()))",
+    "ignored": "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+}
+
+
+@pytest.mark.parametrize("own", OWN)
+def test_a_handler_of_the_script_s_own_wins(script, peer, own):
+    """As in `python script.py`, whichever way it is set."""
+    key = f"main-own-{own}"
+    after = "" if own == "loop" else "\nasyncio.get_running_loop().call_later(0.5, ws.close)"
+    status, output, errors = terminated(script, OWN[own] + after, f"{peer.origin}/{key}?do=accept")
+    assert (status, output, errors) == (0, "" if own == "ignored" else "own\n", "")
+    assert peer.heard(key)[:1] == ["close"]
+
+
+def test_sigterm_ends_a_process_that_was_forked(script, peer):
+    """What `multiprocessing` terminates ends, and its parent goes on."""
+    text = """
+def fork(_):
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+    os.kill(child, signal.SIGTERM)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    ws.close()
+ws.addEventListener("open", fork)
+"""
+    path = script(OPEN + text)
+    assert run(path, f"{peer.origin}/main-fork?do=accept") == (0, "open\n-15\n", "")

@@ -14,6 +14,7 @@ PACKAGE = Path(pyws.__file__).parent
 HOUSE = [
     {"__main__"},
     {"page", "script", "terminal"},
+    {"termination"},
     {"__init__"},
     {"reconnecting", "websocketstream"},
     {"websocket"},

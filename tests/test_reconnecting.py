@@ -5,7 +5,9 @@ import gc
 import itertools
 import re
 import sys
+import time
 import weakref
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from pyws import ReconnectingWebSocket
 
 from peer import Peer
 from stage import encode
-from test_lifetime import survives
+from stage import row as shown
+from test_lifetime import inside, survives
 from test_main import run
 from test_threads import elsewhere, event
 
@@ -208,6 +211,308 @@ for kind in ("open", "reconnecting", "error", "close"):
     ]
 
 
+# What a server refuses
+
+
+def refusal(status, *headers):
+    """The verbs of a server that refuses."""
+    return ["head " + r"\r\n".join([f"HTTP/1.1 {status} No", *headers, "Content-Length: 0", "", ""]), "fin"]
+
+
+WELCOME = ["accept", "close 1000"]
+OPENED = ["open 1", "close 3 clean 1000 ''"]
+REFUSED = ["error 3", "close 3 unclean 1006 ''"]
+LOST = "reconnecting 0 unclean 1006 ''"
+
+
+def journal(runner, peer, *parts, function=False, **options):
+    """What a socket hears to whom the peer does each of `parts`; `function` tells whether one is asked for the URL."""
+    written = []
+
+    async def main():
+        url = address(peer, *parts)
+        ws = ReconnectingWebSocket((lambda: url) if function else url, **{**QUICK, **options})
+        for kind in ("open", "reconnecting", "error", "close"):
+            ws.addEventListener(kind, lambda event: written.append(shown(ws, event)))
+        async with asyncio.timeout(10):
+            await event(ws, "close")
+        await asyncio.sleep(0)
+        assert left(asyncio.get_running_loop()) == []
+
+    runner.run(main())
+    return written
+
+
+@pytest.mark.rows("REC-20", "REC-06")
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 426])
+def test_a_refusal_that_will_not_change_is_the_end(runner, peer, status):
+    """Told as the standard tells it; the server is asked no more."""
+    assert journal(runner, peer, refusal(status), WELCOME) == REFUSED
+
+
+@pytest.mark.rows("REC-20")
+@pytest.mark.parametrize("status", [200, 302, 402, 405, 408, 418, 429, 500, 502, 503, 504])
+def test_any_other_refusal_may_change(runner, peer, status):
+    """Another attempt follows."""
+    assert journal(runner, peer, refusal(status), WELCOME) == [f"{LOST} attempt 1 in 10 ms", *OPENED]
+
+
+@pytest.mark.rows("REC-20", "REC-12")
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_fresh_token_may_help_once(runner, peer, status):
+    """Where a function is asked, the same refusal a second time is the end, unless there was a connection between."""
+    first, second = (f"{LOST} attempt {number} in {number * 10} ms" for number in (1, 2))
+    ends = {"function": True, "min_uptime": 30}
+    assert journal(runner, peer, refusal(status), WELCOME, **ends) == [first, *OPENED]
+    assert journal(runner, peer, refusal(status), refusal(status), WELCOME, **ends) == [first, *REFUSED]
+    assert journal(runner, peer, refusal(status), ["accept", "fin"], refusal(status), WELCOME, **ends) == [
+        first,
+        "open 1",
+        second,
+        f"{LOST} attempt 3 in 40 ms",
+        *OPENED,
+    ]
+    assert journal(runner, peer, refusal(404), WELCOME, **ends) == REFUSED
+
+
+@pytest.mark.rows("REC-20")
+def test_the_program_says_which_refusals_are_final(runner, peer):
+    """A set or a range; then no other is, and a function makes no difference."""
+    for final in ({503}, range(500, 600)):
+        parts = refusal(404), refusal(503), WELCOME
+        assert journal(runner, peer, *parts, final_statuses=final) == [f"{LOST} attempt 1 in 10 ms", *REFUSED]
+    assert journal(runner, peer, refusal(401), WELCOME, function=True, final_statuses={401}) == REFUSED
+
+
+def delay_after(runner, peer, *headers, status=503, **options):
+    """The delay after a refusal with these headers, and how long it took until the next attempt in fact, if short."""
+
+    async def main():
+        ws = ReconnectingWebSocket(address(peer, refusal(status, *headers), WELCOME), **{**QUICK, **options})
+        told = asyncio.get_running_loop().create_future()
+        ws.onreconnecting = lambda event: told.set_result(event.delay)
+        async with asyncio.timeout(10):
+            delay = await told
+            began = time.monotonic()
+            if delay > 2:
+                ws.close()
+            await event(ws, "close")
+        if delay <= 2:
+            assert time.monotonic() - began > delay - 0.1
+        return delay
+
+    return runner.run(main())
+
+
+@pytest.mark.rows("REC-21")
+@pytest.mark.parametrize("status", [429, 503, 302, 500])
+def test_a_server_may_say_when_to_come_back(runner, peer, status):
+    """In seconds; it is not asked before."""
+    assert delay_after(runner, peer, "Retry-After: 1", status=status) == 1
+    assert delay_after(runner, peer, "retry-after:7200", status=status) == 3600
+    assert delay_after(runner, peer, "Retry-After: 90 ", status=status, max_retry_after=120) == 90
+
+
+@pytest.mark.rows("REC-21")
+def test_a_server_may_say_a_date(runner, peer):
+    """In each of the forms of HTTP (RFC 9110, 5.6.7)."""
+    moment = time.time() + 100
+    for date in (
+        formatdate(moment, usegmt=True),
+        time.strftime("%A, %d-%b-%y %H:%M:%S GMT", time.gmtime(moment)),
+        time.asctime(time.gmtime(moment)),
+    ):
+        assert 90 < delay_after(runner, peer, f"Retry-After: {date}") <= 100, date
+
+
+@pytest.mark.rows("REC-21")
+@pytest.mark.parametrize(
+    "value",
+    ["", "0", "-5", "soon", "1.5", "5 s", "5, 7", "\xb2", "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 99 Oct 2090"],
+    ids=ascii,
+)
+def test_what_says_nothing_of_the_future_is_no_word(runner, peer, value):
+    """The delays are those of the program."""
+    assert delay_after(runner, peer, f"Retry-After: {value}") == 0.01
+
+
+@pytest.mark.rows("REC-21")
+def test_a_number_too_large_for_any_clock_is_an_hour(runner, peer):
+    """However many digits it has."""
+    for digits in (9, 30, 5000):
+        assert delay_after(runner, peer, "Retry-After: " + "9" * digits) == 3600
+
+
+@pytest.mark.rows("REC-21")
+def test_the_program_says_how_long_a_server_may_put_it_off(runner, peer):
+    """Its own delay is waited for in any case, and a method tries at once."""
+    assert delay_after(runner, peer, "Retry-After: 50", max_retry_after=0) == 0.01
+    assert delay_after(runner, peer, "Retry-After: 50", max_retry_after=0.2) == 0.2
+    assert delay_after(runner, peer, "Retry-After: 50", max_retry_after=float("inf")) == 50
+    assert delay_after(runner, peer, "Retry-After: 5", first_delay=9, max_delay=9) == 9
+    assert delay_after(runner, peer, "Retry-After: 5", first_delay=9, max_delay=9, jitter=1) >= 5
+
+    async def main():
+        ws = ReconnectingWebSocket(address(peer, refusal(429, "Retry-After: 3000"), WELCOME), **QUICK)
+        ws.onreconnecting = lambda event: ws.reconnect()
+        async with asyncio.timeout(5):
+            await event(ws, "open")
+            await event(ws, "close")
+
+    runner.run(main())
+
+
+# What is not given to a connection that has ended
+
+
+@pytest.mark.rows("REC-09", "REC-11")
+def test_a_close_right_behind_the_handshake_takes_nothing_with_it(runner, peer):
+    """What waited, and what the `open` listener sent, goes to the next connection, once and in order."""
+
+    async def main():
+        url = address(
+            peer,
+            ["hold", "accept", "ping", "close 1012", "release", "until close", "fin"],
+            ["accept", "read 3", "close 1000"],
+        )
+        ws = ReconnectingWebSocket(url, **QUICK)
+        ws.send("waited")
+        ws.addEventListener("open", lambda _: ws.send("open"), once=True)
+        ws.addEventListener("reconnecting", lambda _: ws.send("away"))
+        async with asyncio.timeout(5):
+            await event(ws, "close")
+        return url
+
+    key = runner.run(main()).partition("?")[0].rpartition("/")[2]
+    texts = [line for line in peer.heard(key) if line.startswith("text")]
+    assert texts == ["text 'waited'", "text 'open'", "text 'away'"]
+
+
+@pytest.mark.rows("REC-09", "REC-05")
+def test_what_waited_is_sent_before_a_close_inside_open(runner, peer):
+    """`close` in the listener of `open` ends a connection that has taken all."""
+
+    async def main():
+        url = address(peer, ["accept", "echo"])
+        ws = ReconnectingWebSocket(url, **QUICK)
+        ws.send("waited")
+        ws.onopen = lambda _: (ws.send("open"), ws.close(3000), ws.send("late"))
+        async with asyncio.timeout(5):
+            await event(ws, "close")
+        return url, ws.bufferedAmount
+
+    url, left_over = runner.run(main())
+    frames = peer.heard(url.partition("?")[0].rpartition("/")[2])
+    assert frames == ["text 'waited'", "text 'open'", "close 3000 ''"]
+    assert left_over == 4
+
+
+# Cancellation
+
+
+def eager(loop, coroutine, **options):
+    """A task that begins at once: `asyncio.eager_task_factory`, for uvloop too, which gives it one option more."""
+    return asyncio.Task(coroutine, loop=loop, **{**options, "eager_start": True})
+
+
+FACTORIES = {"lazy": None} if sys.version_info < (3, 12) else {"lazy": None, "eager": eager}
+
+
+@pytest.mark.rows("REC-24")
+@pytest.mark.parametrize("factory", FACTORIES)
+@pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.__name__)
+def test_it_ends_where_all_tasks_are_canceled(runner, peer, phase, factory):
+    """By a program that goes on for a moment: one `close` event, and nobody waits for ever; no task is left."""
+
+    async def main():
+        ws = await phase(peer)
+        seen = []
+        ws.addEventListener("error", seen.append)
+        ws.addEventListener("close", seen.append)
+        closed = ws.when("close").first()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        async with asyncio.timeout(5):
+            await closed
+        assert ws.readyState == 3
+        for _ in range(5):
+            await asyncio.sleep(0)
+        ws.close()
+        remains = left(asyncio.get_running_loop())
+        return [event.type for event in seen], remains
+
+    runner.get_loop().set_task_factory(FACTORIES[factory])
+    assert runner.run(main()) == (["close"], [])
+
+
+@pytest.mark.rows("REC-24")
+def test_a_function_whose_own_wait_is_canceled_too(runner, peer):
+    """It waits for a task of the program's, that is canceled with all others."""
+
+    async def main():
+        async def ask():
+            await asyncio.ensure_future(asyncio.sleep(30))
+
+        ws = ReconnectingWebSocket(ask, connect_timeout=None, **QUICK)
+        lost = []
+        ws.onreconnecting = lost.append
+        await asyncio.sleep(0.02)
+        closed = ws.when("close").first()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        async with asyncio.timeout(5):
+            await closed
+        return lost, left(asyncio.get_running_loop())
+
+    assert runner.run(main()) == ([], [])
+
+
+# Exceptions that end programs
+
+
+@pytest.mark.rows("REC-25", "REC-13")
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("place", ["url", "protocols", "open", "message", "reconnecting", "error", "close"])
+def test_what_ends_a_program_ends_nothing_here(runner, peer, error, place):
+    """The exception goes its way, and where the program goes on all the same, so does the socket, to its end."""
+    written = []
+    raised = []
+    url = address(peer, ["accept", "ready", "text one", "fin"], ["fin"])
+
+    def fail(value):
+        if not raised:
+            raised.append(value)
+            raise error
+
+    def ask(value, kind):
+        if place == kind:
+            fail(value)
+        return value
+
+    async def main():
+        ws = ReconnectingWebSocket(
+            lambda: ask(url, "url"), lambda: ask(None, "protocols"), **QUICK, connect_timeout=None, max_attempts=2
+        )
+        ws.onopen = lambda _: ws.send("ready")
+        for kind in ("open", "message", "reconnecting", "error", "close"):
+            ws.addEventListener(kind, lambda event: fail(event) if event.type == place else None)
+            ws.addEventListener(kind, lambda event: written.append(event.type))
+        async with asyncio.timeout(5):
+            await ws.when("close").first()
+        for _ in range(5):  # what the last listener raises comes in the next round
+            await asyncio.sleep(0)
+        return left(asyncio.get_running_loop())
+
+    loop = runner.get_loop()
+    program = loop.create_task(main())
+    with pytest.raises(error):
+        loop.run_until_complete(program)
+    assert loop.run_until_complete(program) == []
+    assert written.count("close") == 1 and written[-1] == "close"
+    before = ["reconnecting"] if place in ("url", "protocols") else []
+    assert written == [*before, "open", "message", "reconnecting", *["reconnecting"] * (not before), "error", "close"]
+
+
 # Chance, and crowds
 
 
@@ -296,7 +601,8 @@ def test_another_thread_is_told_so(runner, peer):
 
     async def main():
         ws = await away(peer)
-        raised = [await asyncio.to_thread(elsewhere, ws.send, "x"), await asyncio.to_thread(elsewhere, ws.close)]
+        calls = (ws.send, "x"), (ws.close,), (ws.reconnect,)
+        raised = [await asyncio.to_thread(elsewhere, *call) for call in calls]
         assert (ws.readyState, ws.bufferedAmount) == (0, 0)
         there = await in_conversation(peer)
         raised += [await asyncio.to_thread(elsewhere, there.send, "x"), await asyncio.to_thread(elsewhere, there.close)]
@@ -311,7 +617,7 @@ def test_another_thread_is_told_so(runner, peer):
         "RuntimeError: a WebSocket belongs to the thread of its event loop: in another one call "
         "`loop.call_soon_threadsafe(ws.send, data)`, or `(ws.close)`"
     )
-    assert runner.run(main()) == [message] * 4
+    assert runner.run(main()) == [message] * 5
 
 
 @pytest.mark.rows("REC-14")
@@ -320,6 +626,48 @@ def test_it_needs_a_loop(url):
     """As `WebSocket` does."""
     with pytest.raises(RuntimeError, match=r"needs a running event loop: .*asyncio.run"):
         ReconnectingWebSocket(url)
+
+
+# Pages
+
+
+@pytest.mark.cells("chromium", "pyodide-firefox", "brython-firefox")
+@pytest.mark.rows("REC-22", "REC-17")
+def test_a_page_is_listened_to_only_while_it_is_away(cell, peer):
+    """What waits for the page to wake leaves no listener behind."""
+    inside(
+        cell,
+        """
+        globalThis.listening = [];
+        globalThis.listened = 0;
+        globalThis.unwatched = [EventTarget.prototype.addEventListener, EventTarget.prototype.removeEventListener];
+        const types = ["online", "pageshow", "visibilitychange"];
+        EventTarget.prototype.addEventListener = function (type, callback, ...options) {
+            if (types.includes(type)) { listened++; listening.push([this ?? globalThis, type, callback]); }
+            return unwatched[0].call(this ?? globalThis, type, callback, ...options);
+        };
+        EventTarget.prototype.removeEventListener = function (type, callback, ...options) {
+            const same = (each) => each[0] === (this ?? globalThis) && each[1] === type && each[2] === callback;
+            listening = listening.filter((each) => !same(each));
+            return unwatched[1].call(this ?? globalThis, type, callback, ...options);
+        };
+        null;
+        """,
+    )
+    try:
+        for name in ("what_wakes_a_page_wakes_it", "it_tries_now", "close_ends_it_while_it_is_away"):
+            result = cell.run(name, peer.origin, f"reconnecting-{next(numbers)}")
+            assert result["journal"] == result["expected"], result["error"]
+    finally:
+        inside(
+            cell,
+            """
+            [EventTarget.prototype.addEventListener, EventTarget.prototype.removeEventListener] = unwatched;
+            null;
+            """,
+        )
+    assert inside(cell, "listened") > 0
+    assert inside(cell, "listening.length") == 0
 
 
 # The package

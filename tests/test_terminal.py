@@ -10,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -92,6 +93,10 @@ class Terminal:
         while (place := self.output.find(text, self._seen)) < 0:
             assert self._read(), f"{text!r} does not come after {self.output!r}"
         self._seen = place + len(text)
+
+    def settings(self):
+        """Whether the terminal waits for whole lines, echoes, and so on."""
+        return termios.tcgetattr(self._master)
 
     def end(self):
         """Wait for the end of the program; its exit status."""
@@ -300,6 +305,55 @@ def test_ctrl_c_closes_with_1001(environment, url, peer):
     assert peer.heard(url.key) == ["close 1001 ''"]
 
 
+def test_sigterm_closes_with_1001(environment, url, peer):
+    """What a service gets: exit status 143, and nothing is complained of."""
+    command = [*CONNECT, url("accept", "text one", "until close")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        assert process.stdout.readline() == b"one\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=PATIENCE) == (b"", b"")
+        assert process.returncode == 143
+    assert peer.heard(url.key) == ["close 1001 ''"]
+
+
+SLOW = """
+import runpy, socket, sys, time
+def getaddrinfo(*arguments, **options):
+    print("asked", flush=True)
+    time.sleep(60)
+socket.getaddrinfo = getaddrinfo
+runpy.run_module("pyws", run_name="__main__", alter_sys=True)
+"""
+RECONNECTING = """
+from pyws import ReconnectingWebSocket
+ReconnectingWebSocket("ws://nobody.example/")
+"""
+
+
+@pytest.mark.parametrize("command", ["connect", "run"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_does_not_wait_for_the_resolver(environment, tmp_path, command, number):
+    """Which nothing can interrupt: here it takes a minute."""
+    script = tmp_path / "script.py"
+    script.write_text(RECONNECTING)
+    arguments = ["connect", "ws://nobody.example/"] if command == "connect" else ["run", str(script)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", SLOW, *arguments], env=environment, **pipes) as process:
+        assert process.stdout.readline() == b"asked\n"
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == 128 + number
+        assert b"Traceback" not in process.stderr.read()
+
+
+def test_a_timeout_does_not_wait_for_the_resolver(environment):
+    """--timeout is over when it is over, and one line tells what took the time."""
+    command = [sys.executable, "-c", SLOW, "connect", "--timeout", "0.3", "ws://nobody.example/"]
+    done = subprocess.run(command, input=b"", capture_output=True, env=environment, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (1, b"asked\n")
+    assert b"nobody.example" in done.stderr and done.stderr.count(b"\n") == 1
+
+
 # The handshake.
 
 
@@ -425,6 +479,22 @@ def test_ctrl_c_at_the_prompt(terminal, url, peer):
         it.type("half\x03")
         it.until("interrupted")
         assert it.end() == 130
+    assert "Traceback" not in it.output
+    assert peer.heard(url.key) == ["close 1001 ''"]
+
+
+def test_sigterm_at_the_prompt(terminal, url, peer):
+    """As in a pipe, and the terminal is as it was."""
+    pytest.importorskip("prompt_toolkit")
+    with terminal(url("accept", "until close")) as it:
+        before = it.settings()
+        it.until(PROMPT)
+        assert it.settings() != before
+        it.type("half")
+        it.until("half")
+        it.process.send_signal(signal.SIGTERM)
+        assert it.end() == 143
+        assert it.settings() == before
     assert "Traceback" not in it.output
     assert peer.heard(url.key) == ["close 1001 ''"]
 

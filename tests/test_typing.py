@@ -12,6 +12,9 @@ USE = """
 from pyws import AbortController, Blob, CloseEvent, Event, MessageEvent, ReconnectingWebSocket, WebSocket
 
 ws = WebSocket("wss://example.org/", ["chat"])
+WebSocket("wss://example.org/", {"protocols": ["chat"], "other": 5})
+WebSocket("wss://example.org/", {"protocols": "chat"})
+WebSocket("wss://example.org/", 5)  # error
 ws.addEventListener("message", lambda event: print(event.data, event.origin))
 ws.addEventListener("message", lambda event: print(event.code))  # error
 ws.addEventListener("close", lambda event: print(event.code + 1), once=True)
@@ -48,6 +51,8 @@ async def fresh() -> str:
 
 back: WebSocket = ReconnectingWebSocket(fresh, lambda: ["chat"], max_attempts=3, final={1000, 4001})
 again = ReconnectingWebSocket("wss://example.org/", "chat", final=range(4000, 5000))
+ReconnectingWebSocket(fresh, lambda: {"protocols": ["chat"]}, final_statuses={404}, max_retry_after=60)
+again.reconnect()
 again.addEventListener("reconnecting", lambda event: print(event.delay + event.code))
 again.addEventListener("reconnecting", lambda event: print(event.data))  # error
 again.addEventListener("close", lambda event: print(event.delay))  # error
