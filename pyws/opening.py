@@ -7,12 +7,14 @@ import asyncio
 import contextlib
 import ssl
 import weakref
+from typing import Any
 
 from aiohappyeyeballs import AddrInfoType
 
 from . import dialing
 from .handshake import Accept, FailedError, Handshake, asks_for_basic, basic
 from .loop import now
+from .proxies import Proxy, ProxyError, proxy_for
 from .refusal import Refusal, escape
 from .url import BAD_PORTS, Address, tls_name
 from .useragent import UserAgent
@@ -56,7 +58,10 @@ class Opening:
             raise FailedError(
                 f"port {address.port} is blocked (https://fetch.spec.whatwg.org/#port-blocking): use another"
             )
-        proxy = agent.proxy_for(address.secure, address.host, address.port)
+        try:
+            proxy = proxy_for(agent.proxy, address.secure, address.host, address.port)
+        except ProxyError as error:
+            raise FailedError(str(error)) from error
         places = [] if proxy is not None else await self._resolve()
         # RFC 6455, 4.1: one connection to an address and port is CONNECTING at a time; behind a proxy, to a name.
         hosts = {str(place[4][0]) for place in places} or {address.host}
@@ -86,7 +91,7 @@ class Opening:
             raise FailedError(f"the name {host} could not be resolved: {error}") from error
 
     async def _attempt(
-        self, proxy: str | None, places: list[AddrInfoType], authorization: str | None = None
+        self, proxy: Proxy | None, places: list[AddrInfoType], authorization: str | None = None
     ) -> Refusal | None:
         """Connect and shake hands once; what the server answered, None if it has accepted."""
         handshake = Handshake(self._address, self._agent, self._protocols, authorization, self._accept)
@@ -114,32 +119,64 @@ class Opening:
             await handshake.lost
         return refusal
 
-    async def _connect(self, handshake: Handshake, proxy: str | None, places: list[AddrInfoType]) -> None:
+    async def _connect(self, handshake: Handshake, proxy: Proxy | None, places: list[AddrInfoType]) -> None:
         """Bring TCP about, through a proxy or to one of several places, and TLS on it."""
-        address, agent = self._address, self._agent
-        options: dict[str, object] = {}
-        if address.secure:
-            self._begin("reading the certificates of authorities")
-            options.update(
-                ssl=await agent.context_soon(),
-                server_hostname=tls_name(address.host),
-                ssl_handshake_timeout=agent.opening_timeout + 1,  # ours comes first, and names the step
-                ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
-            )
         if proxy is not None:
-            from python_socks.async_.asyncio import Proxy
-
-            sock = await Proxy.from_url(proxy).connect(address.host, address.port)
-        else:
-            self._begin(f"waiting for TCP to port {address.port} of {address.host}")
-            sock = await dialing.connect(places)
+            await self._connect_through(proxy, handshake)
+            return
+        address = self._address
+        options = {"ssl": await self._context(), **self._tls_options()} if address.secure else {}
+        self._begin(f"waiting for TCP to port {address.port} of {address.host}")
+        sock = await dialing.connect(places)
         if address.secure:
             self._begin(f"waiting for the TLS handshake with {address.host}")
         try:
-            # mypy cannot see which of its overloads fits options that are put together by name.
-            await self._loop.create_connection(lambda: handshake, sock=sock, **options)  # type: ignore[call-overload]
+            await self._loop.create_connection(lambda: handshake, sock=sock, **options)
         except ssl.SSLError as error:
             raise FailedError(self._tls_failure(error)) from error
+
+    async def _connect_through(self, proxy: Proxy, handshake: Handshake) -> None:
+        from .tunnel import open_tunnel  # seldom needed
+
+        address = self._address
+        context = await self._context() if address.secure else None
+        self._begin(f"waiting for the proxy {proxy.public} ({proxy.source})")
+        try:
+            transport, rest = await open_tunnel(
+                proxy, address.host, address.port, dialing.dial, self._agent.context_soon
+            )
+        except ProxyError as error:
+            raise FailedError(str(error)) from error
+        try:
+            if context is None:
+                transport.set_protocol(handshake)
+            elif rest:
+                raise FailedError(f"the server speaks before TLS on port {address.port}: {escape(repr(rest), 60)}")
+            else:
+                self._begin(f"waiting for the TLS handshake with {address.host}")
+                secured = await self._loop.start_tls(transport, handshake, context, **self._tls_options())
+                assert secured is not None
+                transport = secured
+        except BaseException as error:
+            transport.abort()
+            if isinstance(error, ssl.SSLError):
+                raise FailedError(self._tls_failure(error)) from error
+            raise
+        handshake.connection_made(transport)
+        if rest:
+            handshake.data_received(rest)
+        transport.resume_reading()
+
+    async def _context(self) -> ssl.SSLContext:
+        self._begin("reading the certificates of authorities")
+        return await self._agent.context_soon()
+
+    def _tls_options(self) -> dict[str, Any]:
+        return {
+            "server_hostname": tls_name(self._address.host),
+            "ssl_handshake_timeout": self._agent.opening_timeout + 1,  # ours comes first, and names the step
+            "ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT,
+        }
 
     def _tls_failure(self, error: ssl.SSLError) -> str:
         if isinstance(error, ssl.SSLCertVerificationError):

@@ -289,8 +289,9 @@ class Connection(asyncio.Protocol):
         try:
             self._transport, self._core = transport, core
             transport.set_protocol(self)
-            # What the network does not take at once is to be told at once: see `_write`. (TLS compares otherwise.)
-            transport.set_write_buffer_limits(1 if self._address.secure else 0, 0)
+            # What the network does not take at once is to be told at once: see `_write`. (TLS, a proxy's too, compares
+            # otherwise.)
+            transport.set_write_buffer_limits(0 if transport.get_extra_info("ssl_object") is None else 1, 0)
             self.state = OPEN
             agent = self._agent
             if agent.ping_interval is not None:

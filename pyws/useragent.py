@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from .proxies import SETTING, parse
 from .url import Address, is_address, is_base, is_origin, is_secure, is_this_machine
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ class UserAgent:
     `cookies`: an `http.cookiejar.CookieJar`, for cookies to send and to keep. A Cookie in `headers` is sent instead.
     `tls`: an `ssl.SSLContext` of your own; `authorities`: a PEM file of certificate authorities trusted besides
     the system's, which is read again when it has changed.
-    `proxy`: the URL of an HTTP or SOCKS proxy; "" for none. None asks the environment (HTTPS_PROXY, NO_PROXY, ...).
+    `proxy`: the URL of a proxy for every connection, this machine's own too: "http://user:password@host:port", or with
+    https, socks4, socks4a, socks5; "" for none. None asks the environment (HTTPS_PROXY, ALL_PROXY, NO_PROXY, ...) and
+    never uses its proxy for this machine.
     `compression`: whether to offer permessage-deflate.
     `max_size`: bytes of the largest message taken, after decompression; None for no limit.
     `max_buffered`: bytes of `bufferedAmount` beyond which the connection is failed; None for no limit.
@@ -102,6 +105,8 @@ class UserAgent:
                 _read(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "authorities", self.authorities)
             except OSError as error:
                 raise ValueError(str(error)) from None
+        if self.proxy is not None and _text("proxy", self.proxy).strip():
+            parse(self.proxy, SETTING)
         for name in ("compression", "blocked_ports"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be True or False, not {_kind(getattr(self, name))}")
@@ -148,17 +153,6 @@ class UserAgent:
         if self.tls is not None:
             return self.tls
         return await asyncio.wrap_future(_in_thread(_Sources.of(self.authorities)))
-
-    def proxy_for(self, secure: bool, host: str, port: int) -> str | None:
-        """Return the URL of the proxy to that host, None to connect directly."""
-        if self.proxy is not None:
-            return self.proxy or None
-        if not any(name.lower().endswith("_proxy") for name in os.environ):
-            return None
-        from websockets.proxy import get_proxy
-        from websockets.uri import WebSocketURI
-
-        return get_proxy(WebSocketURI(secure, host, port, "", ""))
 
     def cookie_for(self, address: Address) -> str | None:
         """Return the Cookie header for a handshake (RFC 6265), None for none; ValueError for what is no header."""

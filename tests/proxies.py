@@ -1,16 +1,25 @@
-"""Proxies of our own, just enough of HTTP's CONNECT and of SOCKS 5, that note where they were asked to connect to."""
+"""Proxies of our own: one that does just enough of HTTP's CONNECT and of SOCKS 5, and one that says what it is told."""
 
+import array
 import asyncio
+import fcntl
+import socket
+import termios
 import threading
 
 
 class Proxy:
-    """A proxy in a thread of its own: `with Proxy("http") as proxy: … proxy.url … proxy.asked`."""
+    """A proxy in a thread of its own: `with Proxy("http") as proxy: … proxy.url … proxy.asked`.
 
-    def __init__(self, scheme):
+    One for "https" needs a TLS `context`.
+    """
+
+    def __init__(self, scheme, context=None, host="127.0.0.1"):
         self.asked = []
         self._scheme = scheme
-        self._greet = {"http": self._greet_http, "socks5": self._greet_socks}[scheme]
+        self._host = host
+        self._context = context
+        self._greet = self._greet_socks if scheme == "socks5" else self._greet_http
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -26,8 +35,9 @@ class Proxy:
         self._loop.close()
 
     async def _listen(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"{self._scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._serve, self._host, 0, ssl=self._context)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.url = f"{self._scheme}://{self._host}:{self.port}"
 
     async def _stop(self):
         self._server.close()
@@ -77,3 +87,68 @@ async def relay(reader, writer):
         await writer.drain()
     if writer.can_write_eof():
         writer.write_eof()
+
+
+class Script:
+    """A proxy that gives one of `answers` to each request, in pieces of `size` bytes, and then says what it hears.
+
+    None among them ends the connection at once. It runs in the loop of the client, which it can therefore wait for:
+    `async with Script(…) as script: await open_tunnel(…, script.dial, …)`; then `script.heard` has the requests.
+    """
+
+    def __init__(self, *answers, size=65536, context=None):
+        self.heard = []
+        self._tasks = set()
+        self._answers = answers
+        self._size = size
+        self._context = context
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *exception):
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks)
+
+    async def dial(self, host, port):
+        """Connect to this proxy, wherever it is said to be."""
+        self.socket = socket.socket()
+        self.socket.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(self.socket, ("127.0.0.1", self.port))
+        except BaseException:
+            self.socket.close()
+            raise
+        return self.socket
+
+    async def _serve(self, reader, writer):
+        self._tasks.add(asyncio.current_task())
+        try:
+            for answer in self._answers:
+                if answer is None:
+                    return
+                self.heard.append(await reader.read(65536))
+                for start in range(0, len(answer), self._size):
+                    writer.write(answer[start : start + self._size])
+                    await self._taken()
+            while data := await reader.read(65536):
+                writer.write(data)
+        except (OSError, RuntimeError, asyncio.CancelledError):
+            pass  # the client has left, which uvloop tells by a RuntimeError, or all is over
+        finally:
+            writer.transport.abort()
+
+    async def _taken(self):
+        """Wait until the client has read what was written, or left, or reads no more."""
+        unread = array.array("i", [1])
+        for _ in range(100):
+            await asyncio.sleep(0)
+            if self.socket.fileno() < 0:
+                return
+            fcntl.ioctl(self.socket, termios.FIONREAD, unread)
+            if not unread[0]:
+                return

@@ -273,6 +273,57 @@ def test_ends_of_the_program_and_lost_bytes(caplog, url):
     assert explained(said) in ("the server closed it before … had left", "the server reset the connection")
 
 
+PROXIES = [
+    ("the proxy … (…) did not open the way…", "http", b"HTTP/1.1 502 Bad Gateway\r\n\r\n"),
+    ("the proxy … (…) did not open the way…", "socks4a", b"\0\x5b"),
+    ("the proxy … (…) … user name … password…", "socks5", b"\5\xff"),
+    ("the proxy … (…) does not speak …, its answer begins with '…'…", "http", b"SSH-2.0-x\r\n"),
+    ("the proxy … (…) ended the connection…", "http", b""),
+    ("the proxy … (…) failed the TLS handshake…", "https", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    ("the proxy … (…) gave an answer that is not as … has it: …", "http", b"HTTP/1.1 200 OK\r\nx\r\n\r\n"),
+    ("the server speaks before TLS on port …: …", "http", b"HTTP/1.1 200 OK\r\n\r\nSSH-2.0-x\r\n"),
+]
+
+
+@pytest.mark.rows("HSK-13", "HID-05")
+@pytest.mark.parametrize(("row", "scheme", "answer"), PROXIES)
+def test_what_a_proxy_does(caplog, row, scheme, answer):
+    """Which proxy, and where it is named, and what it said."""
+
+    def serve(connection):
+        connection.recv(1000)
+        connection.sendall(answer)
+        connection.recv(1000)
+
+    with server(serve if answer else lambda connection: connection.recv(1000)) as port:
+        proxy = f"{scheme}://127.0.0.1:{port}"
+        said = play(caplog, "wss://example.test/", proxy=proxy)
+    assert explained(said) == row
+    assert said.startswith((f"the proxy {proxy} (UserAgent(proxy=…)) ", "the server "))
+
+
+@pytest.mark.rows("HSK-13", "TMO-03")
+def test_proxies_that_cannot_be(caplog, monkeypatch):
+    """What is named wrongly, is not there, has a certificate of nobody, or says nothing."""
+    monkeypatch.setenv("https_proxy", "ftp://user:s3cret@proxy.test")
+    said = play(caplog, "ws://example.test/", proxy=None)
+    assert explained(said) == "the proxy … (…) cannot be used: …" and "s3cret" not in said and "https_proxy" in said
+    said = play(caplog, "ws://example.test/", proxy="http://proxy.invalid")
+    assert explained(said) == "the proxy … (…) cannot be reached: …"
+    said = play(caplog, "ws://[fd00::1]/", proxy="socks4://127.0.0.1:9")
+    assert explained(said) == "the proxy … (…) cannot be reached: …"
+    with server(lambda connection: connection.recv(1000)) as port:
+        said = play(caplog, "ws://[fd00::1]/", proxy=f"socks4://127.0.0.1:{port}")
+        assert explained(said) == "the proxy … (…) speaks SOCKS …"
+    with tls_server(lambda context: None) as (port, _):
+        said = play(caplog, "ws://example.test/", proxy=f"https://localhost:{port}")
+        assert explained(said) == "the proxy … (…) has a certificate that cannot be trusted: …"
+    with server(lambda connection: connection.recv(1000) and connection.recv(1000)) as port:
+        said = play(caplog, "ws://example.test/", proxy=f"http://127.0.0.1:{port}", opening_timeout=0.05)
+        assert explained(said).startswith("it was not open within opening_timeout")
+        assert said.endswith(f"waiting for the proxy http://127.0.0.1:{port} (UserAgent(proxy=…))")
+
+
 REFUSALS = [
     (b"400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 12\r\n\r\nno room 'x'\n", ["no room 'x'"]),
     (b"401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 0\r\n\r\n", ["Authorization"]),

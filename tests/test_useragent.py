@@ -723,9 +723,12 @@ def test_a_proxy_is_used(peer, scheme):
 
 @pytest.mark.rows("HSK-13")
 def test_proxies_of_the_environment(peer, monkeypatch):
-    """HTTP_PROXY is honoured, NO_PROXY and `proxy=""` too."""
+    """http_proxy is honoured, no_proxy and `proxy=""` too; this machine is behind a proxy only if that is asked for."""
     with Proxy("http") as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
+        assert converse(peer, "accept", "close 1000")[0] == DONE
+        assert len(proxy.asked) == 0
+        monkeypatch.setenv("no_proxy", "<-loopback>")
         assert converse(peer, "accept", "close 1000")[0] == DONE
         assert len(proxy.asked) == 1
         assert converse(peer, "accept", "close 1000", agent=UserAgent(proxy=""))[0] == DONE

@@ -25,8 +25,12 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 DEBIAN = {
     "chromium": "chromium",
     "chromium-driver": "chromedriver",
+    "dante-server": "danted",
     "firefox-esr": "firefox-esr",
+    "microsocks": "microsocks",
     "npm": "npm",
+    "squid": "squid",
+    "tinyproxy-bin": "tinyproxy",
     "webkit2gtk-driver": "WebKitWebDriver",
     "xvfb": "xvfb-run",
 }
@@ -134,12 +138,17 @@ def provide_wheels() -> None:
             stamp.write_text(state)
 
 
+def which(command: str) -> str | None:
+    """Return the path of a command; servers are often where only root looks."""
+    return shutil.which(command, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
+
+
 def provide_debian(packages: Sequence[str]) -> None:
     """Install those packages whose command is missing."""
-    missing = [package for package in packages if shutil.which(DEBIAN[package]) is None]
+    missing = [package for package in packages if which(DEBIAN[package]) is None]
     if missing:
         install_debian(missing, ", ".join(DEBIAN[package] for package in missing))
-        gone = [DEBIAN[package] for package in missing if shutil.which(DEBIAN[package]) is None]
+        gone = [DEBIAN[package] for package in missing if which(DEBIAN[package]) is None]
         if gone:
             raise CommandError(f"Missing on PATH, though just installed: {', '.join(gone)}. Add the folder to PATH.")
 

@@ -10,8 +10,11 @@ import time
 
 import environment
 
+BROWSERS = ["chromium", "chromium-driver", "firefox-esr", "webkit2gtk-driver", "xvfb"]
+PROXIES = ["dante-server", "microsocks", "squid", "tinyproxy-bin"]
+
 if __name__ == "__main__":
-    environment.enter("test", ["chromium", "chromium-driver", "firefox-esr", "webkit2gtk-driver", "xvfb"])
+    environment.enter("test", [*BROWSERS, *PROXIES])
 
 import bundle
 
