@@ -359,6 +359,22 @@ if sys.platform == "emscripten" or sys.platform == "brython":
         return end
 
 
+def insist(call: "Callable[[], object]") -> None:
+    """Call again what an exception that ends the program cuts short, until it has returned; then raise that.
+
+    `call` goes on where it was. An exception of a listener of `error`, one of `close`, and Ctrl-C: more do not come.
+    """
+    ending: BaseException | None = None
+    for _ in range(5):
+        try:
+            call()
+            break
+        except (KeyboardInterrupt, SystemExit) as error:
+            ending = ending or error
+    if ending is not None:
+        raise ending
+
+
 def stop_short(error: BaseException) -> None:
     """Let an exception that cut short what nobody waits for go its way: end the program, or be reported."""
     if isinstance(error, (KeyboardInterrupt, SystemExit)):

@@ -494,7 +494,7 @@ class Reconnection:
         self._queue = []
         self._socket = None
         self._ended = True
-        self._user._pyws_closed(failed, clean, code, reason)
+        loop.insist(lambda: self._user._pyws_closed(failed, clean, code, reason))
 
     def _interrupt(self) -> None:
         """End because a task was canceled, as all are where the program ends; a connection knows that by itself."""

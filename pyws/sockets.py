@@ -319,22 +319,20 @@ class Connection(asyncio.Protocol):
 
         https://websockets.spec.whatwg.org/#dom-websocket-close, "when the WebSocket connection is closed"
         """
-        cut_short: BaseException | None = None
-        for _ in range(5):
-            try:
-                if self.state != CLOSED:
-                    self._outcome = self._conclude()
-                    self.state = CLOSED
-                if self._outcome is not None:
-                    user, self._held = self._user(), None
-                    if user is not None:
-                        user._pyws_closed(*self._outcome)
-                    self._outcome = None
-                break
-            except BaseException as error:
-                cut_short = cut_short or error
-        if cut_short is not None:
-            runtime.stop_short(cut_short)
+        try:
+            runtime.insist(self._end)
+        except BaseException as error:
+            runtime.stop_short(error)
+
+    def _end(self) -> None:
+        if self.state != CLOSED:
+            self._outcome = self._conclude()
+            self.state = CLOSED
+        if self._outcome is not None:
+            user, self._held = self._user(), None
+            if user is not None:
+                user._pyws_closed(*self._outcome)
+            self._outcome = None
 
     def _conclude(self) -> tuple[bool, bool, int, str]:
         """Clear up, and say how it has ended: failed, clean, the server's code and reason."""
