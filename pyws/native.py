@@ -7,8 +7,9 @@ https://websockets.spec.whatwg.org/
 
 import sys
 
-from .dom import DOMException
-from .loop import later, now
+from . import javascript
+from .dom import DOMException, scalar
+from .loop import later, now, start
 
 # Of a stream on a browser's WebSocket: bytes that wait to be sent above which it waits too, and seconds until it looks.
 HIGH_WATER = 1 << 20
@@ -269,6 +270,10 @@ class Connection:
         self._protocols = protocols
         self._opened = self._failed = self._given_up = self._closing = self._ended = False
         self._buffered = 0
+        # What was sent since a Blob whose bytes are not read yet, and how many bytes; then how to close.
+        self._waiting: list[Any] = []
+        self._waiting_size = 0
+        self._farewell: tuple[int | None, str] | None = None
         self._send: Send | None = None
         self._cancel: Callable[[], object] | None = None  # of the timer that ends it where no close comes
         # Firefox refuses the empty string, which is the page's own URL.
@@ -288,12 +293,14 @@ class Connection:
         if self._js_socket is None:
             return 3
         # Node's is CLOSED as soon as it is given up, before it says so.
-        return 2 if self._given_up else int(self._js_socket.readyState)
+        return 2 if self._given_up or self._farewell is not None else int(self._js_socket.readyState)
 
     @property
     def buffered(self) -> int:
         """Payload bytes that the network has not taken."""
-        return self._buffered if self._js_socket is None else int(getattr(self._js_socket, "bufferedAmount", 0))
+        if self._js_socket is None:
+            return self._buffered
+        return self._waiting_size + int(getattr(self._js_socket, "bufferedAmount", 0))
 
     def send(self, data: "Any") -> int:
         """Send a message, if OPEN; the state: to ask for it would be a call of its own.
@@ -302,12 +309,21 @@ class Connection:
         """
         if self._send is None or self._given_up:
             return self.state
+        if self._waiting or (type(data) is not str and type(data) is not bytes and _is_blob(data)):
+            return self._send_in_turn(data)
         return self._send(data)
 
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake; while connecting, give up."""
+        if self._waiting:
+            self._farewell = (code, reason)
+            self._js_socket.onmessage = None
+            return
         if self.state == 0:
             self._given_up = True
+        self._close(code, reason)
+
+    def _close(self, code: int | None, reason: str) -> None:
         self._closing = True
         try:
             if code is None:
@@ -316,6 +332,42 @@ class Connection:
                 self._js_socket.close(code, reason)
         finally:
             self._closing = False
+
+    # A Blob's bytes come later. A browser waits for them by itself, but WebKit and Node lose them, and what was sent
+    # after them, when the socket is closed before. So what follows a Blob waits here.
+
+    def _send_in_turn(self, data: "Any") -> int:
+        state = self.state
+        if state == 1:
+            self._waiting.append(data)
+            self._waiting_size += _size_of(data)
+            if len(self._waiting) == 1:
+                start(self._send_waiting())
+        return state
+
+    async def _send_waiting(self) -> None:
+        while self._waiting and self._send is not None:
+            data = self._waiting[0]
+            if _is_blob(data):
+                data = await self._read(data)
+            if data is not None and self._send is not None and self._send(data) == 1:
+                self._waiting_size -= _size_of(data)  # else it never leaves, and stays counted
+            self._waiting.pop(0)
+        if self._farewell is not None and self._send is not None:
+            self._close(*self._farewell)
+
+    async def _read(self, js_blob: "Any") -> "Any":
+        # Whoever sent a file that cannot be read (any more) must not take it for sent: as in Chromium, it is a failure.
+        try:
+            return await js_blob.arrayBuffer()
+        except Exception:
+            if not self._ended:
+                self._failed = True
+                self._close(None, "")
+                self._end(False, 1006, "")
+            return None
+
+    # What the socket says.
 
     def _on_open(self, *_: object) -> None:
         js_socket = self._js_socket
@@ -376,6 +428,14 @@ class Connection:
         for js_function in js_functions:
             js_release(js_function)
         self._user._pyws_closed(*details)
+
+
+def _is_blob(data: "Any") -> bool:
+    return not isinstance(data, (str, bytes)) and javascript.kind_of(data) == javascript.BLOB
+
+
+def _size_of(data: "Any") -> int:
+    return len(scalar(data).encode()) if isinstance(data, str) else javascript.size_of(data)
 
 
 class StreamConnection(Connection):

@@ -2,6 +2,9 @@
 
 import sys
 
+from pyws import Blob, ReconnectingWebSocket
+
+from notation import show
 from stage import scenario
 
 if sys.platform == "emscripten":
@@ -187,3 +190,287 @@ def dispatch(ws, data):
         ws._pyws_connection._js_socket.dispatchEvent(js_event)
     else:
         ws._pyws_received(data, 0.0)
+
+
+# JavaScript's own data
+
+
+class Data:
+    """Things to send: JavaScript's own in a page, of the same bytes as Python's on CPython."""
+
+    def __init__(self, engine):
+        self.in_page = engine != "cpython"
+
+    def bytes(self, *numbers):
+        """A Uint8Array that can be changed."""
+        if not self.in_page:
+            return bytearray(numbers)
+        js_array = js_global.Uint8Array.new(len(numbers))
+        for index, number in enumerate(numbers):
+            js_array[index] = number
+        return js_array
+
+    def buffer(self, *numbers):
+        """An ArrayBuffer."""
+        return self.bytes(*numbers).buffer if self.in_page else bytes(numbers)
+
+    def part(self, *numbers):
+        """A Uint8Array that shows all but the first and the last."""
+        if self.in_page:
+            return self.bytes(*numbers).subarray(1, len(numbers) - 1)
+        return memoryview(bytes(numbers))[1:-1]
+
+    def wide(self, *numbers):
+        """The same bytes as items of 16 bits."""
+        if self.in_page:
+            return js_global.Uint16Array.new(self.buffer(*numbers))
+        return memoryview(bytes(numbers)).cast("H")
+
+    def view(self, *numbers):
+        """A DataView of all but the first."""
+        if self.in_page:
+            return js_global.DataView.new(self.buffer(*numbers), 1)
+        return memoryview(bytes(numbers))[1:]
+
+    def resizable(self, *numbers):
+        """A Uint8Array of a buffer that can grow, which no browser sends."""
+        if not self.in_page:
+            return self.bytes(*numbers)
+        js_view = js_global.Uint8Array.new(js_global.ArrayBuffer.new(len(numbers), js_object({"maxByteLength": 100})))
+        for index, number in enumerate(numbers):
+            js_view[index] = number
+        return js_view
+
+    def empty(self):
+        """A buffer that was transferred: nothing is left of it."""
+        if not self.in_page:
+            return b""
+        js_array = self.bytes(1, 2)
+        js_global.structuredClone(js_array.buffer, js_object({"transfer": js_list([js_array.buffer])}))
+        return js_array
+
+    def blob(self, *numbers, type=""):
+        """A Blob."""
+        if not self.in_page:
+            return Blob([bytes(numbers)], type=type)
+        return js_global.Blob.new(js_list([self.bytes(*numbers)]), js_object({"type": type}))
+
+    def file(self, *numbers):
+        """A File."""
+        if not self.in_page:
+            return Blob([bytes(numbers)])
+        return js_global.File.new(js_list([self.bytes(*numbers)]), "name.bin")
+
+    def all(self):
+        """One of each kind."""
+        return [
+            self.bytes(1, 2),
+            self.buffer(0, 255, 3),
+            self.part(1, 2, 3, 4),
+            self.wide(5, 0, 6, 1),
+            self.view(7, 8),
+            self.resizable(9, 10),
+            self.empty(),
+            self.blob(11, 12),
+            self.file(13),
+        ]
+
+
+CONTENTS = [b"\1\2", b"\0\xff\3", b"\2\3", b"\5\0\6\1", b"\x08", b"\x09\x0a", b"", b"\x0b\x0c", b"\x0d"]
+
+
+def js_object(members):
+    """JavaScript's object of these members."""
+    js_members = js_global.Object.new()
+    for name in members:
+        setattr(js_members, name, members[name])
+    return js_members
+
+
+def js_list(things):
+    """JavaScript's array of these things."""
+    if sys.platform == "brython":
+        return things
+    js_things = js_global.Array.new()
+    for thing in things:
+        js_things.push(thing)
+    return js_things
+
+
+@scenario("SND-06", "SND-07", "SND-08", "SND-10", "SND-12", "BUF-01")
+async def what_javascript_gives_is_sent(stage):
+    """Its Blobs, Files, buffers and views: the bytes of that moment, in their order, counted at once."""
+    data = Data(stage.engine)
+    ws = stage.connect("accept", "echo", journal=False)
+    await stage.opened(ws)
+    for thing in data.all():
+        ws.send(thing)
+        ws.send("then")
+    changed = data.bytes(1)
+    ws.send(changed)
+    changed[0] = 2
+    stage.note(f"buffered {ws.bufferedAmount}")
+    received = await stage.messages(ws, 2 * len(CONTENTS) + 1)
+    stage.note(f"{received[:-1:2] == CONTENTS} {received[1::2] == ['then'] * len(CONTENTS)} {show(received[-1])}")
+    ws.close()
+    for thing in data.all():
+        ws.send(thing)
+    before = ws.bufferedAmount
+    await stage.closed(ws)
+    stage.note(f"buffered {before} {ws.bufferedAmount}")
+    return ["buffered 54", "True True b'\\x01'", "buffered 17 17"]
+
+
+@scenario("SND-11", "SND-14")
+async def a_blob_of_javascripts_is_not_overtaken(stage):
+    """Its bytes are read later; what is sent after it, and the Close of the same task, wait; nothing comes any more."""
+    data = Data(stage.engine)
+    ws = stage.connect("accept", "echo")
+    await stage.opened(ws)
+    ws.send(data.blob(*range(200)))
+    ws.send("after")
+    ws.send(data.file(1, 2))
+    ws.close(3000, "all said")
+    stage.note(f"buffered {ws.bufferedAmount} {ws.readyState}")
+    await stage.closed(ws)
+    stage.note(f"buffered {ws.bufferedAmount}")
+    stage.journal += await stage.heard(ws)
+    return [
+        "open 1",
+        "buffered 207 2",
+        "close 3 clean 3000 'all said'",
+        "buffered 0",
+        "heard binary <200 bytes, 19900>",
+        "heard text 'after'",
+        "heard binary b'\\x01\\x02'",
+        "heard close 3000 'all said'",
+    ]
+
+
+@scenario("SND-08", "SND-10", "BUF-03")
+async def what_javascript_gives_waits_for_a_connection(stage):
+    """A ReconnectingWebSocket keeps Blobs, and copies of buffers, while it is away, and counts their bytes."""
+    data = Data(stage.engine)
+    ws = stage.adopt(ReconnectingWebSocket(stage.address(["accept", "echo"]), max_queued=20), journal=False)
+    changed = data.bytes(1)
+    ws.send(changed)
+    changed[0] = 2
+    for thing in data.all():
+        ws.send(thing)
+    stage.note(f"buffered {ws.bufferedAmount}")
+    stage.attempt(ws.send, data.blob(1, 2, 3))
+    stage.attempt(ws.send, data.wide(1, 2, 3, 4))
+    received = await stage.messages(ws, len(CONTENTS) + 1)
+    stage.note(f"{received == [bytes([1]), *CONTENTS]}")
+    ws.close()
+    await stage.closed(ws)
+    return ["buffered 18", *["raised QuotaExceededError"] * 2, "True"]
+
+
+@scenario("SND-06", "SND-07", "WSS-01")
+async def a_stream_takes_javascripts_buffers(stage):
+    """Copied at the call; a Blob, whose bytes come later, is a TypeError, as for the proposal's own."""
+    data = Data(stage.engine)
+    stream = stage.stream("accept", "echo")
+    reader = (await stream.opened).readable.getReader()
+    changed = data.bytes(1)
+    await stream.send(changed)
+    changed[0] = 2
+    buffers = data.all()[:-2]
+    for thing in buffers:
+        await stream.send(thing)
+    received = []
+    for _ in range(len(buffers) + 1):
+        received.append((await reader.read()).value)
+    stage.note(f"{received == [bytes([1]), *CONTENTS[:-2]]}")
+    for thing in (data.blob(1), data.file(1), Blob(["x"])):
+        try:
+            await stream.send(thing)
+        except TypeError as error:
+            stage.note("TypeError" if "Blob" in str(error) and ".bytes()" in str(error) else str(error))
+    stream.close()
+    await stream.closed
+    return ["True", *["TypeError"] * 3]
+
+
+@scenario("BLB-02", "BLB-03", "BLB-08")
+async def blobs_become_javascripts_and_come_back(stage):
+    """`to_js` and `from_js`; buffers of JavaScript's are parts of a Blob, its Blobs are not: their bytes come later."""
+    data = Data(stage.engine)
+    blob = Blob([*data.all()[:-2], "é"], type="Text/Plain")
+    contents = b"".join([*CONTENTS[:-2], "é".encode()])
+    stage.note(f"{await blob.bytes() == contents} {blob.type}")
+    if stage.engine == "cpython":
+        stage.journal += ["True text/plain", "True text/plain", "True application/x", "TypeError", "TypeError"]
+    else:
+        js_blob = blob.to_js()
+        js_bytes = js_global.Uint8Array.new(await js_blob.arrayBuffer())
+        stage.note(f"{[js_bytes[index] for index in range(js_bytes.length)] == list(contents)} {js_blob.type}")
+        js_global.URL.revokeObjectURL(js_global.URL.createObjectURL(js_blob))
+        back = await Blob.from_js(js_blob)
+        stage.note(f"{await back.bytes() == contents} {back.type}")
+        other = await Blob.from_js(data.blob(1, 2, type="application/x"))
+        stage.note(f"{await other.bytes() == bytes([1, 2])} {other.type}")
+        try:
+            Blob([data.file(1)])
+        except TypeError as error:
+            stage.note("TypeError" if "await Blob.from_js(" in str(error) else str(error))
+        try:
+            await Blob.from_js(data.bytes(1))
+        except TypeError as error:
+            stage.note("TypeError" if "JavaScript's Uint8Array" in str(error) else str(error))
+    return ["True text/plain", "True text/plain", "True text/plain", "True application/x", "TypeError", "TypeError"]
+
+
+@scenario("SND-05")
+async def what_send_advises_can_be_done(stage):
+    """What is no message is a TypeError that says how to make one of it; each advice is tried."""
+    ws = stage.connect("accept", "echo", journal=False)
+    await stage.opened(ws)
+
+    async def later():
+        return "later"
+
+    things = [{"a": [1]}, [1, 2], 5, None, {1}, later()]
+    if stage.engine == "cpython":
+        import io
+
+        things += [{"b": 1}, [1], object(), ValueError("v"), later(), io.BytesIO(b"read")]
+    else:
+        js_parse = js_global.JSON.parse
+        js_memory = js_global.WebAssembly.Memory.new(js_parse('{"initial": 1, "maximum": 1, "shared": true}'))
+        things += [js_parse('{"b": 1}'), js_parse("[1]"), js_global.Date.new(0), js_global.Error.new("v")]
+        things += [js_global.Promise.resolve("p"), js_global.Uint8Array.new(js_memory.buffer).subarray(0, 2)]
+    for thing in things:
+        try:
+            ws.send(thing)
+            stage.note(f"sent {thing}")
+        except TypeError as error:
+            ws.send(await follow(str(error).partition(": ")[2], thing))
+    received = await stage.messages(ws, len(things))
+    texts = ['{"a": [1]}', "[1, 2]", "5", "null", "{1}", "later"]
+    stage.note(f"{len(received)} {received[:6] == texts}")
+    ws.close()
+    await stage.closed(ws)
+    return ["12 True"]
+
+
+async def follow(advice, thing):
+    """Do what `send` says."""
+    if advice == "await it first":
+        return await thing
+    if advice == "convert it first, with json.dumps() or str()":
+        import json
+
+        return json.dumps(thing)
+    if advice == "send what its read() returns":
+        return thing.read()
+    if advice == "convert it first, with str()":
+        return str(thing)
+    if advice == "convert it first, with JavaScript's JSON.stringify()":
+        return js_global.JSON.stringify(thing)
+    if advice == "convert it first, with JavaScript's String()":
+        return js_global.String(thing)
+    if advice == "copy it first, with Uint8Array.new(….buffer, ….byteOffset, ….byteLength).slice()":
+        return js_global.Uint8Array.new(thing.buffer, thing.byteOffset, thing.byteLength).slice()
+    raise ValueError(f"what is {advice!r}?")
