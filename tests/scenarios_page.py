@@ -474,3 +474,46 @@ async def follow(advice, thing):
     if advice == "copy it first, with Uint8Array.new(….buffer, ….byteOffset, ….byteLength).slice()":
         return js_global.Uint8Array.new(thing.buffer, thing.byteOffset, thing.byteLength).slice()
     raise ValueError(f"what is {advice!r}?")
+
+
+# Who leaves in a listener
+
+
+class Leaving(BaseException):
+    """On CPython SystemExit would end the program that plays this: another exception that no `except` is for."""
+
+
+def leave():
+    if sys.platform == "brython" or sys.platform == "emscripten":
+        sys.exit("enough")
+    raise Leaving
+
+
+@scenario("EVT-19", "EVT-16")
+async def exit_in_a_listener_keeps_nobody_from_hearing_the_end(stage):
+    """In a page, where it ends nothing: other listeners, `close`, `first()` and loops hear, whatever event it was."""
+    excepthook = sys.excepthook
+    sys.excepthook = lambda *_: None
+    try:
+        for kind in ("open", "message", "error", "close"):
+            verbs = (
+                ["accept", "ready", "text hi", "raw 8300"]
+                if kind != "error"
+                else ["head HTTP/1.1 404 No\r\n\r\n", "fin"]
+            )
+            ws = stage.connect(*verbs, journal=False)
+            seen = []
+            ws.addEventListener(kind, lambda _: leave())
+            setattr(ws, "on" + kind, lambda _: leave())
+            for each in ("open", "message", "error", "close"):
+                ws.addEventListener(each, lambda event, seen=seen: seen.append(event.type))
+            last = ws.when("close").first()
+            looped = []
+            async for event in ws.when("message"):
+                looped.append(f"loop {event.data}")
+            seen += [*looped, f"first {(await last).code} {ws.readyState}"]
+            stage.note(" ".join(seen))
+    finally:
+        sys.excepthook = excepthook
+    heard = "open message error close loop hi first 1006 3"
+    return [heard, heard, "error close first 1006 3", heard]
