@@ -10,8 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-HERE = sys.platform == "emscripten" or sys.platform == "brython"
-
 BLOB = "blob"
 BUFFER = "buffer"
 SHARED = "shared buffer"
@@ -36,6 +34,8 @@ _VIEWS = (
 if sys.platform == "emscripten":
     import js
     from pyodide.ffi import JsProxy, to_js
+
+    HERE = True
 
     def name_of(value: object) -> str:
         """Return what JavaScript calls the kind of `value`, such as "Uint8Array"; "" for what is Python's."""
@@ -66,6 +66,8 @@ elif sys.platform == "brython":
     from browser import self as js_global  # what a page calls window; a worker has one too
 
     from .loop import JsFunction
+
+    HERE = True
 
     # Not by Python: of whom it is asked for a method, there Brython keeps it with its object. What `Object.prototype`
     # keeps, all objects have, and a method of any would be that of the first one that was asked.
@@ -104,6 +106,7 @@ elif sys.platform == "brython":
         return js_global.Blob.new([js_global.Uint8Array.new(list(data))], {"type": type})
 
 else:
+    HERE = False
 
     def name_of(value: object) -> str:
         """Return "": all is Python's."""
