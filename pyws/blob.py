@@ -111,7 +111,6 @@ class Blob:
         """Wait for the bytes of JavaScript's Blob or File, and return a `Blob` of them, of the same type.
 
         Raises `TypeError` for anything else, "NotSupportedError" where there is no JavaScript: on CPython.
-        https://w3c.github.io/FileAPI/#dom-blob-arraybuffer
         """
         _check_javascript()
         if javascript.kind_of(js_blob) != javascript.BLOB:
@@ -122,7 +121,6 @@ class Blob:
         """Return JavaScript's Blob with the same bytes and type, for what takes one: `URL.createObjectURL`, `fetch`.
 
         Raises "NotSupportedError" where there is no JavaScript: on CPython.
-        https://w3c.github.io/FileAPI/#constructorBlob
         """
         _check_javascript()
         return javascript.make_blob(self._pyws_data, self._pyws_type)

@@ -103,7 +103,8 @@ else:
     # and what goes down have a memory each, which belongs to one message from before its first byte until it has been
     # read, and whatever meets an occupied one crosses in an array of its own. JavaScript fills what comes up: no Python
     # runs between its test and its setting of `occupied`. What goes down is occupied by `pop`, one step of the
-    # interpreter's. A WebSocket may keep what it is given to send, if it is the host's own: it gets a copy.
+    # interpreter's. The engine's own `send` has copied what it is given when it returns. Anybody else's (a host's, or a
+    # page's in its place) may keep that, and gets a copy.
     ROOM = 1 << 20
     FAST = """
         const encoder = new TextEncoder();
@@ -134,7 +135,10 @@ else:
             bytes.set(array);
             return ~array.length;
         };
+        const engines = /^function send\\(\\)\\s*\\{\\s*\\[native code\\]\\s*\\}$/;
         return (socket, received) => {
+            const {send} = socket;
+            const copied = engines.test(Function.prototype.toString.call(send));
             socket.onmessage = ({data, timeStamp}) => {
                 if (occupied) return received(alone(data), timeStamp);
                 occupied = true;
@@ -146,7 +150,10 @@ else:
             };
             return (data) => {
                 const state = socket.readyState;
-                if (state === 1) socket.send(typeof data === "number" ? leaving().slice(0, data) : data);
+                if (state !== 1) return state;
+                if (typeof data !== "number") socket.send(data);
+                else if (copied && socket.send === send) socket.send(leaving().subarray(0, data));
+                else socket.send(leaving().slice(0, data));
                 return state;
             };
         };
