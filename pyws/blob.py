@@ -4,8 +4,8 @@ Its law: the bytes are in memory and copied once, when the Blob is made.
 https://w3c.github.io/FileAPI/#blob-section
 """
 
-from . import loop
-from .dom import members, scalar
+from . import javascript, loop
+from .dom import DOMException, members, scalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +21,11 @@ def buffer_bytes(data: "Any") -> bytes:
 class Blob:
     """Raw data: `Blob(["text", b"bytes", other_blob], type="text/plain")`.
 
-    `blobParts` is an iterable of `str` (kept as UTF-8), buffers and Blobs. `type` is a MIME type. `endings` is
-    "transparent" or "native" (line ends become "\\n"). Raises `TypeError` for any other part.
+    `blobParts` is an iterable of `str` (kept as UTF-8), buffers and Blobs; in a page JavaScript's ArrayBuffer, typed
+    arrays and DataView are buffers, too. `type` is a MIME type. `endings` is "transparent" or "native" (line ends
+    become "\\n"). Raises `TypeError` for any other part.
+
+    A page has Blobs of JavaScript's own: `await Blob.from_js(file)` and `blob.to_js()` lead from one to the other.
     https://w3c.github.io/FileAPI/#constructorBlob
     """
 
@@ -103,6 +106,25 @@ class Blob:
         """
         return _Chunks(self._pyws_data)
 
+    @staticmethod
+    async def from_js(js_blob: "Any") -> "Blob":
+        """Wait for the bytes of JavaScript's Blob or File, and return a `Blob` of them, of the same type.
+
+        Raises `TypeError` for anything else, "NotSupportedError" where there is no JavaScript: on CPython.
+        """
+        _check_javascript()
+        if javascript.kind_of(js_blob) != javascript.BLOB:
+            raise TypeError(f"js_blob must be JavaScript's Blob or File, not {javascript.describe(js_blob)}")
+        return _wrap(await javascript.read(js_blob), str(js_blob.type))
+
+    def to_js(self) -> "Any":
+        """Return JavaScript's Blob with the same bytes and type, for what takes one: `URL.createObjectURL`, `fetch`.
+
+        Raises "NotSupportedError" where there is no JavaScript: on CPython.
+        """
+        _check_javascript()
+        return javascript.make_blob(self._pyws_data, self._pyws_type)
+
     def __repr__(self) -> str:
         return f"<Blob size={len(self._pyws_data)} type={self._pyws_type!r}>"
 
@@ -136,6 +158,11 @@ received = _wrap
 """Make the Blob of a received message: its bytes are kept as they are."""
 
 
+def _check_javascript() -> None:
+    if not javascript.HERE:
+        raise DOMException("There are no Blobs of JavaScript's outside a page.", "NotSupportedError")
+
+
 def _mime(type: object) -> str:
     if not isinstance(type, str):
         raise TypeError(f"type must be str, not {type.__class__.__name__}")
@@ -150,9 +177,14 @@ def _part(part: "Any", native: bool) -> bytes:
         return string.encode()
     if isinstance(part, Blob):
         return part._pyws_data
-    try:
-        return buffer_bytes(part)
-    except TypeError:
-        raise TypeError(
-            f"a part must be str, a buffer (bytes, array, ...) or Blob, not {type(part).__name__}"
-        ) from None
+    if javascript.kind_of(part) == javascript.BUFFER:
+        return javascript.bytes_of(part)
+    if not javascript.name_of(part):
+        try:
+            return buffer_bytes(part)
+        except TypeError:
+            pass
+    advice = javascript.advice(part, "take await Blob.from_js(…)")
+    raise TypeError(
+        f"a part must be str, a buffer (bytes, array, ...) or Blob, not {javascript.describe(part)}: {advice}"
+    )

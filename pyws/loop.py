@@ -17,22 +17,34 @@ _LONGEST = 2**31 - 1
 
 if sys.platform == "emscripten":
     import asyncio
+    from os import urandom
+    from time import perf_counter
     from weakref import ref
 
-    from js import Math, clearTimeout, performance, setTimeout
+    # Nothing of JavaScript is taken out of `js` here: a memory snapshot of an interpreter that has imported this is
+    # restored in another page, and a host's own `js` may lack it.
+    import js
     from pyodide.ffi import create_once_callable, create_proxy
 
-    now: "Callable[[], float]" = performance.now
-    random: "Callable[[], float]" = Math.random
+    def now() -> float:
+        """Return the milliseconds of the clock that JavaScript calls `performance.now`: it is Pyodide's, too."""
+        return perf_counter() * 1000
+
     milliseconds = float
+
+    def random() -> float:
+        """Return a number from 0 to 1, never 1; the module `random` would repeat itself after a memory snapshot."""
+        return int.from_bytes(urandom(6), "big") / 2**48
 
     def later(seconds: float, callback: "Callable[[], object]") -> "Callable[[], object]":
         """Run `callback` once, in a task of its own, after `seconds`; what is returned cancels that."""
+        if not hasattr(js, "setTimeout") or not hasattr(js, "clearTimeout"):
+            return asyncio.get_event_loop().call_later(seconds, callback).cancel
         js_callback = create_once_callable(callback)
-        number = setTimeout(js_callback, min(seconds * 1000, _LONGEST))
+        number = js.setTimeout(js_callback, min(seconds * 1000, _LONGEST))
 
         def cancel() -> None:
-            clearTimeout(number)
+            js.clearTimeout(number)
             js_callback.destroy()
 
         return cancel
@@ -49,8 +61,6 @@ if sys.platform == "emscripten":
 
     def js_scope() -> "Any":
         """Return what JavaScript calls globalThis."""
-        import js
-
         return js
 
     js_lasting = create_proxy
@@ -134,6 +144,18 @@ elif sys.platform == "brython":
     def js_release(function: "Any") -> None:
         """JavaScript will not call `function` any more."""
 
+    class JsFunction:
+        """A function of JavaScript's, made of its parameters and its body when it is first called."""
+
+        def __init__(self, *source: str) -> None:
+            self._source = source
+            self._js_function: Any = None
+
+        def __call__(self, *arguments: object) -> "Any":
+            if self._js_function is None:
+                self._js_function = js_global.Function.new(*self._source)
+            return self._js_function(*arguments)
+
     def js_once(callback: "Callable[..., object]") -> "Any":
         """Make `callback` a function that JavaScript may call once."""
         return callback
@@ -148,9 +170,10 @@ elif sys.platform == "brython":
         """Run `callback` when `future` is canceled: here none can be."""
 
     # Deviation: WHN-06, Brython
-    js_registry = js_global.Function.new("return new FinalizationRegistry((callback) => callback())")()
+    js_new_registry = JsFunction("return new FinalizationRegistry((callback) => callback())")
+    js_registries: "list[Any]" = []  # one, once there is something to watch
 
-    js_hush = js_global.Function.new("promise", "promise.catch(() => {})")
+    js_hush = JsFunction("promise", "promise.catch(() => {})")
 
     def hush(future: "Any") -> None:
         """Let nobody be told of an exception of `future` that nobody awaits."""
@@ -158,11 +181,13 @@ elif sys.platform == "brython":
 
     def watch(thing: object, callback: "Callable[[], object]") -> object:
         """Run `callback` when JavaScript has collected `thing`."""
-        js_registry.register(thing, callback)
+        if not js_registries:
+            js_registries.append(js_new_registry())
+        js_registries[0].register(thing, callback)
         return None
 
     # Where the function that called an `async def` ends, Brython warns that nobody awaited it, unless it has begun.
-    js_begun = js_global.Function.new("job", "job.$sent = true")
+    js_begun = JsFunction("job", "job.$sent = true")
 
     def awaitable(value: object) -> bool:
         """Tell whether `value` is what an `async def` listener returned, which will then be started."""
@@ -181,7 +206,7 @@ elif sys.platform == "brython":
         """Return what is awaited for a later task."""
         return aio.sleep(0)  # type: ignore[no-any-return] # Brython's own
 
-    js_decode = js_global.Function.new(
+    js_decode = JsFunction(
         "data", "return new TextDecoder('utf-8', {ignoreBOM: true}).decode(Uint8Array.from(data.source))"
     )
 

@@ -6,7 +6,7 @@ followed by another is told by `reconnecting` instead, because in the standard C
 connection, below it is one `WebSocket` at a time.
 """
 
-from . import loop
+from . import javascript, loop
 from .dom import DOMException, Event, EventTarget, event_handler, scalar
 from .websocket import CloseEvent, MessageEvent, WebSocket, address_of, names_of, origin_of, protocols_of
 
@@ -351,7 +351,7 @@ class Reconnection:
 
     def _keep(self, data: "str | bytes", always: bool) -> None:
         self._home.check()
-        size = len(scalar(data).encode() if isinstance(data, str) else data)
+        size = len(scalar(data).encode()) if isinstance(data, str) else javascript.size_of(data)
         full = self._queued + size > self._max_queued or len(self._queue) >= self._max_queued
         if full and not always:
             raise DOMException(

@@ -7,7 +7,8 @@ The seam. Below it stands `Connection` (`native.py` in a page, `sockets.py` else
 
     down  Connection(url, protocols, user)  begins to connect; may raise DOMException SyntaxError or SecurityError
           StreamConnection(…, idle)         the same for a stream; if idle, connects to nothing and waits for its close
-          .send(data) -> state              str: a text message, bytes: a binary message; taken only if OPEN
+          .send(data) -> state              str: a text message, bytes: a binary message; taken only if OPEN.
+                                            In a page also JavaScript's: a Blob, or a copy of a buffer
           .close(code, reason)              int | None, str: already valid
           .held                             whether the program still listens: else it may be collected as garbage
           .pause(bool)                      receive no more for now, or again: what was read already comes up still
@@ -32,6 +33,7 @@ a `_received`, of its own.
 
 import sys
 
+from . import javascript
 from .blob import Blob, buffer_bytes, received
 from .dom import DOMException, Event, EventTarget, event_handler, is_dictionary, members, scalar, text
 
@@ -402,6 +404,7 @@ class WebSocket(EventTarget):
     def send(self, data: "Any") -> None:
         """Send a message: text for `str`, binary for a `Blob` or anything with the buffer protocol.
 
+        In a page it takes JavaScript's own data, too: Blob, File, ArrayBuffer, typed arrays and DataView.
         The data is taken at once. Raises `InvalidStateError` while CONNECTING, `TypeError` for other types. Once
         the closing began nothing is sent, and `bufferedAmount` grows. In another thread than the event loop's use
         `loop.call_soon_threadsafe(ws.send, data)`: there the call itself raises `RuntimeError`.
@@ -412,16 +415,13 @@ class WebSocket(EventTarget):
                 data = scalar(data)
             elif isinstance(data, Blob):
                 data = data._pyws_data
-            else:
-                try:
-                    data = buffer_bytes(data)
-                except TypeError:
-                    raise TypeError(_unsendable(data)) from None
+            elif type(data) is not bytes:
+                data = _binary(data)
         state = self._pyws_connection.send(data)
         if state == 0:
             raise DOMException("Still connecting: send after the open event.", "InvalidStateError")
         if state != 1:
-            self._pyws_unsent += len(scalar(data).encode() if isinstance(data, str) else data)
+            self._pyws_unsent += len(scalar(data).encode()) if isinstance(data, str) else javascript.size_of(data)
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         """Begin the closing handshake; while CONNECTING, give up. The `close` event follows later.
@@ -582,8 +582,18 @@ def origin_of(url: str) -> str:
     return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"
 
 
-def _unsendable(data: object) -> str:
-    name = type(data).__name__
-    if name in ("JsProxy", "JsBuffer", "JSObject"):
-        return f"send() takes str, bytes, any buffer or Blob, not {name}: convert it first, with its to_bytes()"
-    return f"send() takes str, bytes, any buffer or Blob, not {name}: convert it first, with json.dumps() or str()"
+def _binary(data: "Any") -> "Any":
+    """Return what a connection sends of a buffer, or of JavaScript's data; `TypeError` for anything else."""
+    kind = javascript.kind_of(data)
+    if kind == javascript.BLOB:
+        return data
+    if kind == javascript.BUFFER:
+        return javascript.copy(data)
+    if not javascript.name_of(data):
+        try:
+            return buffer_bytes(data)
+        except TypeError:
+            pass
+    raise TypeError(
+        f"send() takes str, bytes, any buffer or Blob, not {javascript.describe(data)}: {javascript.advice(data)}"
+    )

@@ -4,8 +4,8 @@ Its law: nothing is received that nobody has room for, and nothing is taken to b
 https://github.com/ricea/websocketstream-explainer, https://github.com/whatwg/websockets/pull/48
 """
 
-from . import loop
-from .blob import buffer_bytes
+from . import javascript, loop
+from .blob import Blob, buffer_bytes
 from .dom import DOMException, Interface, adopt, members, scalar
 from .websocket import StreamConnection, address_of, farewell, subprotocols
 
@@ -496,6 +496,8 @@ class WebSocketStream(metaclass=Interface):
     async def send(self, data: "Any") -> None:
         """Send a message, when it is open and the network takes it: text for `str`, binary for any buffer.
 
+        In a page JavaScript's ArrayBuffer, typed arrays and DataView are buffers, too.
+
         Raises `TypeError` for other types, `InvalidStateError` after the closing began, `WebSocketError`.
         """
         message = _message(data)
@@ -579,7 +581,15 @@ class WebSocketStream(metaclass=Interface):
 def _message(data: "Any") -> "str | bytes":
     if isinstance(data, str):
         return scalar(data)
-    try:
-        return buffer_bytes(data)
-    except TypeError:
-        raise TypeError(f"a message is str, bytes or any buffer, not {type(data).__name__}: convert it first") from None
+    if javascript.kind_of(data) == javascript.BUFFER:
+        return javascript.bytes_of(data)
+    if not javascript.name_of(data):
+        try:
+            return buffer_bytes(data)
+        except TypeError:
+            pass
+    if isinstance(data, Blob):
+        advice = "send await ….bytes()"
+    else:
+        advice = javascript.advice(data, "send await (await Blob.from_js(…)).bytes()")
+    raise TypeError(f"a message is str, bytes or any buffer, not {javascript.describe(data)}: {advice}")

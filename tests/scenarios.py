@@ -9,6 +9,7 @@ from stage import scenario
 
 if sys.platform == "emscripten":
     from pyodide.ffi import JsProxy, to_js
+    from pyws import native
 
 FAILED = ["error 3", "close 3 unclean 1006 ''"]
 
@@ -240,6 +241,7 @@ async def what_crosses_to_javascript(stage):
     crossings, echoes = [], []
     ws.onmessage = lambda event: echoes.append((event.data, len(crossings)))
     stop = watch_crossings(ws._pyws_connection, crossings)
+    strict = sys.platform == "emscripten" and type(native.ways[0]) is native.Plain
     for message, *most in (("small", 1, 0), (b"small", 1, 0), ("L" * large, 1, 1), (b"L" * large, 2, 1)):
         crossings.clear()
         ws.send(message)
@@ -249,6 +251,8 @@ async def what_crosses_to_javascript(stage):
                 await stage.sleep(0.01)
         data, both = echoes.pop()
         crossed = f"down {down} up {both - down}"
+        if strict:  # calls of a socket's own methods are not seen, only those that copy bytes
+            most = (1, 1) if type(message) is bytes else (0, 0)
         expected = f"down {most[0]} up {most[1]}" if sys.platform == "emscripten" else "down 0 up 0"
         stage.note(f"{type(data).__name__} {'as few as can be' if crossed == expected else crossed}")
     stop()

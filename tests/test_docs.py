@@ -15,7 +15,7 @@ from test_main import python, run
 pytestmark = pytest.mark.once
 
 # What no standard defines.
-OURS = ("UserAgent", "ReconnectingEvent", "ReconnectingWebSocket", "WebSocketStream.send")
+OURS = ("UserAgent", "ReconnectingEvent", "ReconnectingWebSocket", "WebSocketStream.send", "Blob.from_js", "Blob.to_js")
 STANDARDS = re.compile(
     r"https://(?:(?:(?:websockets|dom|html|webidl|streams)\.spec\.whatwg\.org|w3c\.github\.io|wicg\.github\.io)/\S*#[\w-]+"
     r"|developer\.mozilla\.org/docs/Web/API/WebSocket(?:Stream|Error)\S*)"  # of a proposal without anchors

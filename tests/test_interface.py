@@ -154,3 +154,12 @@ def test_methods_of_builtin_types_are_the_same_at_every_access():
     target.removeEventListener("x", events.append)
     target.dispatchEvent(Event("x"))
     assert (len(events), len(others)) == (1, 2)
+
+
+@pytest.mark.rows("BLB-11")
+def test_there_are_no_blobs_of_javascript_s_on_cpython():
+    """To make one of them, or one's own of theirs, is a NotSupportedError that says so."""
+    with pytest.raises(DOMException, match="NotSupportedError: There are no Blobs of JavaScript's outside a page"):
+        Blob(["x"]).to_js()
+    with pytest.raises(DOMException, match="NotSupportedError"):
+        asyncio.run(Blob.from_js(Blob(["x"])))

@@ -361,6 +361,15 @@ finally:
     await coroutine
 """,
     ],
+    "Cannot stack switch because the Python entrypoint was a synchronous function": [
+        ["pyodide"],
+        PYWS
+        + """
+import asyncio
+from pyodide.ffi import run_sync
+ws.onopen = lambda event: run_sync(asyncio.sleep(0))
+""",
+    ],
     "object NoneType can't be used in 'await' expression": [
         ["brython"],
         """

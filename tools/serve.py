@@ -36,6 +36,8 @@ import services
 
 HOST = "127.0.0.1"
 LARGEST_MESSAGE = 1 << 28  # bytes
+# Of a page that is asked for with `?policy=strict`: no code may be made of strings, only WebAssembly.
+STRICT_POLICY = "script-src 'self' 'wasm-unsafe-eval'; require-trusted-types-for 'script'"
 FOLDERS = {
     "/dist/": bundle.DIST,
     "/tests/": environment.ROOT / "tests",
@@ -92,6 +94,12 @@ class PageHandler(FileHandler):
         with closing(self.server.runs.rows(script, arguments, self.connection)) as rows:
             for row in rows:
                 self.wfile.write(row)
+
+    def end_headers(self) -> None:
+        """Set the policy, if asked to."""
+        if "policy=strict" in self.path.partition("?")[2].split("&"):
+            self.send_header("Content-Security-Policy", STRICT_POLICY)
+        super().end_headers()
 
     def translate_path(self, path: str) -> str:
         prefix = next(prefix for prefix in FOLDERS if path.startswith(prefix))
