@@ -765,6 +765,12 @@ class Connection(asyncio.Protocol):
     def _write(self, data: bytes, payload: int) -> None:
         """Write to the network, or behind what waits for it; `payload` bytes of it are the program's."""
         assert self._transport is not None
+        if self._address.secure and len(data) > HIGH_WATER:
+            # A transport of TLS counts what it has encrypted as taken. Of what comes in pieces, it refuses the next.
+            for start in range(0, len(data), HIGH_WATER):
+                piece = data[start : start + HIGH_WATER]
+                self._write(piece, payload if start + len(piece) == len(data) else 0)
+            return
         self._written += len(data)
         if self._full:
             if not self._backlog:
