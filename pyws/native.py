@@ -45,7 +45,12 @@ if sys.platform == "brython":
     def land(data: "str | bytes") -> "Any":
         """Give a message to JavaScript, for `js_land`."""
         return data
+
+    def is_node() -> bool:
+        """Tell whether this is Node: Brython does not run there."""
+        return False
 else:
+    import js
     from js import Function as js_Function
     from pyodide.ffi import create_proxy, to_js
 
@@ -106,6 +111,10 @@ else:
             return to_js(data)
         shared[:size] = data
         return size
+
+    def is_node() -> bool:
+        """Tell whether this is Node, and no page."""
+        return hasattr(getattr(getattr(js, "process", None), "versions", None), "node")
 
 
 js_connect = js_Function.new(
@@ -286,25 +295,54 @@ class StreamConnection(Connection):
     """
 
     drained: "Callable[[], object] | None" = None
-    _glancing = False
+    sent = 0
+    """Payload bytes of all that `send` took."""
+    _gone = 0
+    _waits = _failed = _glancing = False
+    _delay = 0.0
 
     def __init__(self, url: str, protocols: "list[str]", user: "Any", idle: bool) -> None:
         super().__init__(url, protocols, user, js_idle if idle else js_connect)
+
+    def send(self, data: "str | bytes") -> int:
+        """Send a message, if OPEN; the state."""
+        before = self.buffered if self._gone < self.sent else 0
+        state = super().send(data)
+        if state == 1:
+            self.sent += self.buffered - before  # only in another task will it be less
+            self._delay = 0.0  # most often it leaves at once, and Firefox has counted that a moment later
+        return state
 
     def pause(self, paused: bool) -> None:
         """Receive no more for now, or again: here nothing can be done."""
         # Deviation: WSS-17, Chromium, Firefox, WebKit and Node
 
     @property
+    def gone(self) -> int:
+        """Those of them that have left: if not all, `drained` is called in a while."""
+        if self._gone < self.sent and not self._failed:
+            self._gone = self.sent - self.buffered
+            self._waits = self._gone < self.sent
+            if self._waits and not self._glancing and self._js_socket is not None:
+                self._glancing = True
+                later(self._delay, lambda: self._glance())  # a bound method is not callable in Brython's JavaScript
+                self._delay = GLANCE
+        return self._gone
+
+    @property
     def full(self) -> bool:
         """Whether more waits to be sent than the network takes; `drained` is called when that is over."""
-        full = self.state == 1 and self.buffered >= HIGH_WATER
-        if full and not self._glancing:
-            self._glancing = True
-            later(GLANCE, lambda: self._glance())  # a bound method is not callable in Brython's JavaScript
-        return full
+        return self.sent - self._gone >= HIGH_WATER and self.sent - self.gone >= HIGH_WATER
+
+    def _happened(self, data: "Any", moment: float, *details: "Any") -> None:
+        if data == "closed" and details and not details[1]:
+            # Node counts what it throws away, too: there, what was last seen to wait has not left.
+            self._failed = self._waits and is_node()
+        super()._happened(data, moment, *details)
+        if not details and self.drained is not None and self._gone < self.sent:
+            self.drained()  # perhaps it is an answer to what was sent
 
     def _glance(self) -> None:
         self._glancing = False
-        if not self.full and self.drained is not None:
+        if self.drained is not None:
             self.drained()

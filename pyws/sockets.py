@@ -229,11 +229,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def full(self) -> bool:
-        """Whether more waits to be sent than the network takes; `drained` is called when that is over."""
+        """Whether more waits to be sent than the network takes; `drained` is called when that may be over."""
         return self._queued + self._unconfirmed >= HIGH_WATER and self.buffered >= HIGH_WATER
 
     def _tell_drained(self) -> None:
-        if self.drained is not None and not self.full:
+        if self.drained is not None:
             self._loop.call_soon(self.drained)
 
     # The life of a connection: one task, and when it is done, `_finish` is the one ending.
@@ -709,8 +709,7 @@ class Connection(asyncio.Protocol):
                     self._queued = 0
                 else:
                     self._write_queue()
-                if self.drained is not None:
-                    self._tell_drained()
+                self._tell_drained()
             if self._closing is not None:
                 code, reason = self._closing
                 self._closing = None
@@ -850,11 +849,25 @@ NOTHING = Pieces(False)
 class StreamConnection(Connection):
     """A connection of a stream; one that is idle connects to nothing, and ends."""
 
-    __slots__ = ()
+    __slots__ = ("sent",)
 
     def __init__(self, url: str, protocols: list[str], user: User, idle: bool) -> None:
         super().__init__(url, protocols, user)
         self._given_up = idle
+        self.sent = 0
+        """Payload bytes of all that `send` took."""
+
+    def send(self, data: str | bytes) -> int:
+        """Send a message as soon as control returns to the loop, if OPEN; the state."""
+        queued = self._queued
+        state = super().send(data)
+        self.sent += self._queued - queued
+        return state
+
+    @property
+    def gone(self) -> int:
+        """Those of them that have left: `drained` is called when there are more."""
+        return self.sent - self.buffered
 
 
 def describe(error: BaseException) -> str:
