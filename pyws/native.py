@@ -77,6 +77,10 @@ if sys.platform == "brython":
             received(data if isinstance(data, str) else bytes(data), moment)
 
         return js_link(js_socket, lift), lift
+
+    def is_node() -> bool:
+        """Tell whether this is Node: Brython does not run there."""
+        return False
 else:
     import js as js_global
     from pyodide.ffi import JsException, create_proxy, to_js
@@ -226,6 +230,10 @@ else:
             js_socket.onmessage = js_lift = create_proxy(lift)
             return send, js_lift
 
+    def is_node() -> bool:
+        """Tell whether this is Node, and no page."""
+        return hasattr(getattr(getattr(js_global, "process", None), "versions", None), "node")
+
     ways: "list[Fast | Plain]" = []  # the one that was found, once there was a connection
 
     def link(js_socket: "Any", received: "Received") -> "tuple[Send, Any]":
@@ -294,7 +302,7 @@ class Connection:
         js_socket.onopen, js_socket.onerror, js_socket.onclose = js_functions
         if not idle:
             js_socket.binaryType = "arraybuffer"
-            self._send, js_received = link(js_socket, user._pyws_received)
+            self._send, js_received = link(js_socket, self._receiver())
             js_functions.append(js_received)
 
     @property
@@ -379,6 +387,11 @@ class Connection:
 
     # What the socket says.
 
+    def _receiver(self) -> "Received":
+        """Return what is called with each message."""
+        received: Received = self._user._pyws_received
+        return received
+
     def _on_open(self, *_: object) -> None:
         js_socket = self._js_socket
         protocol = getattr(js_socket, "protocol", "")
@@ -430,14 +443,14 @@ class Connection:
         else:
             self._finish(*details)
 
-    def _finish(self, *details: "Any") -> None:
+    def _finish(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         # All is released before anybody is told: a listener may raise what nobody catches.
         self._buffered = self.buffered
         self._js_socket = self._send = None
         js_functions, self._js_functions = self._js_functions, []
         for js_function in js_functions:
             js_release(js_function)
-        insist(lambda: self._user._pyws_closed(*details))
+        insist(lambda: self._user._pyws_closed(failed, clean, code, reason))
 
 
 def _is_blob(data: "Any") -> bool:
@@ -458,24 +471,59 @@ class StreamConnection(Connection):
     """
 
     drained: "Callable[[], object] | None" = None
-    _glancing = False
+    sent = 0
+    """Payload bytes of all that `send` took."""
+    _gone = 0
+    _waits = _glancing = False
+    _frozen = False  # whether what has not left never will, although it is not counted any more
+    _delay = 0.0
+
+    def send(self, data: "Any") -> int:
+        """Send a message, if OPEN; the state."""
+        before = self.buffered if self._gone < self.sent else 0
+        state = super().send(data)
+        if state == 1:
+            self.sent += self.buffered - before  # only in another task will it be less
+            self._delay = 0.0  # most often it leaves at once, and Firefox has counted that a moment later
+        return state
 
     def pause(self, paused: bool) -> None:
         """Receive no more for now, or again: here nothing can be done."""
         # Deviation: WSS-17, Chromium, Firefox, WebKit and Node
 
     @property
+    def gone(self) -> int:
+        """Those of them that have left: if not all, `drained` is called in a while."""
+        if self._gone < self.sent and not self._frozen:
+            self._gone = self.sent - self.buffered
+            self._waits = self._gone < self.sent
+            if self._waits and not self._glancing and self._js_socket is not None:
+                self._glancing = True
+                later(self._delay, lambda: self._glance())  # a bound method is not callable in Brython's JavaScript
+                self._delay = GLANCE
+        return self._gone
+
+    @property
     def full(self) -> bool:
         """Whether more waits to be sent than the network takes; `drained` is called when that is over."""
-        full = self.state == 1 and self.buffered >= HIGH_WATER
-        if full and not self._glancing:
-            self._glancing = True
-            later(GLANCE, lambda: self._glance())  # a bound method is not callable in Brython's JavaScript
-        return full
+        return self.sent - self._gone >= HIGH_WATER and self.sent - self.gone >= HIGH_WATER
+
+    def _receiver(self) -> "Received":
+        def received(data: "str | bytes", moment: float) -> None:
+            self._user._pyws_received(data, moment)
+            if self.drained is not None and self._gone < self.sent:
+                self.drained()  # perhaps it is an answer to what was sent
+
+        return received
+
+    def _finish(self, failed: bool, clean: bool, code: int, reason: str) -> None:
+        # Node counts what it throws away, too: there, what was last seen to wait has not left.
+        self._frozen = not clean and self._waits and is_node()
+        super()._finish(failed, clean, code, reason)
 
     def _glance(self) -> None:
         self._glancing = False
-        if not self.full and self.drained is not None:
+        if self.drained is not None:
             self.drained()
 
 

@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
         "_aborted", "_address", "_agent", "_backlog", "_backlog_size", "_chunks", "_closing", "_core", "_deaf",
         "_dropped", "_failure", "_flushing", "_full", "_given_up", "_held", "_home", "_in_transport", "_is_lost",
         "_keepalive", "_loop", "_lost", "_max_size", "_missing", "_needed", "_opening", "_outcome", "_paused",
-        "_pieces", "_protocols", "_queue", "_queued", "_size", "_task", "_timer", "_transport", "_unconfirmed",
+        "_pieces", "_protocols", "_queue", "_queued", "_size", "_task", "_timer", "_tls", "_transport", "_unconfirmed",
         "_user", "_written", "canceled", "drained", "refusal", "state", "url", "__weakref__",
     )  # fmt: skip
 
@@ -117,6 +117,7 @@ class Connection(asyncio.Protocol):
         # While connecting there is an opening, from then on a transport and the library's core.
         self._opening: Opening | None = None
         self._transport: asyncio.Transport | None = None
+        self._tls = False  # whether TLS is the transport's: by the server's or by a proxy's
         self._core: ClientProtocol
         self._is_lost = False
         self._lost: asyncio.Future[None] | None = None  # while somebody waits for that
@@ -229,11 +230,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def full(self) -> bool:
-        """Whether more waits to be sent than the network takes; `drained` is called when that is over."""
+        """Whether more waits to be sent than the network takes; `drained` is called when that may be over."""
         return self._queued + self._unconfirmed >= HIGH_WATER and self.buffered >= HIGH_WATER
 
     def _tell_drained(self) -> None:
-        if self.drained is not None and not self.full:
+        if self.drained is not None:
             self._loop.call_soon(self.drained)
 
     # The life of a connection: one task, and when it is done, `_finish` is the one ending.
@@ -709,8 +710,7 @@ class Connection(asyncio.Protocol):
                     self._queued = 0
                 else:
                     self._write_queue()
-                if self.drained is not None:
-                    self._tell_drained()
+                self._tell_drained()
             if self._closing is not None:
                 code, reason = self._closing
                 self._closing = None
@@ -765,6 +765,12 @@ class Connection(asyncio.Protocol):
     def _write(self, data: bytes, payload: int) -> None:
         """Write to the network, or behind what waits for it; `payload` bytes of it are the program's."""
         assert self._transport is not None
+        if self._tls and len(data) > HIGH_WATER:
+            # A transport of TLS counts what it has encrypted as taken. Of what comes in pieces, it refuses the next.
+            for start in range(0, len(data), HIGH_WATER):
+                piece = data[start : start + HIGH_WATER]
+                self._write(piece, payload if start + len(piece) == len(data) else 0)
+            return
         self._written += len(data)
         if self._full:
             if not self._backlog:
@@ -844,11 +850,25 @@ NOTHING = Pieces(False)
 class StreamConnection(Connection):
     """A connection of a stream; one that is idle connects to nothing, and ends."""
 
-    __slots__ = ()
+    __slots__ = ("sent",)
 
     def __init__(self, url: str, protocols: list[str], user: User, idle: bool) -> None:
         super().__init__(url, protocols, user)
         self._given_up = idle
+        self.sent = 0
+        """Payload bytes of all that `send` took."""
+
+    def send(self, data: str | bytes) -> int:
+        """Send a message as soon as control returns to the loop, if OPEN; the state."""
+        queued = self._queued
+        state = super().send(data)
+        self.sent += self._queued - queued
+        return state
+
+    @property
+    def gone(self) -> int:
+        """Those of them that have left: `drained` is called when there are more."""
+        return self.sent - self.buffered
 
 
 def describe(error: BaseException) -> str:

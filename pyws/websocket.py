@@ -13,7 +13,9 @@ The seam. Below it stands `Connection` (`native.py` in a page, `sockets.py` else
           .held                             whether the program still listens: else it may be collected as garbage
           .pause(bool)                      receive no more for now, or again: what was read already comes up still
     read  .url  .state  .buffered           state is asked, never mirrored
-          .full  .drained                   whether to send no more for now; called when that is over
+          .full                             whether a stream should send no more for now
+          .sent  .gone                      of a stream: payload bytes that `send` took; those of them that have left
+          .drained                          of a stream: called when it is not full any more, or when more has left
           .refusal  .canceled               how the server refused: None, or its `status` and `retry_after` (seconds
                                             or None); whether the program's end has ended it: both known at the end
     up    user._pyws_opened(protocol, extensions)

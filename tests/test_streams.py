@@ -5,13 +5,15 @@ import contextlib
 import gc
 import itertools
 import socket
+import ssl
 import time
 import weakref
 from pathlib import Path
 
 import pytest
-from pyws import AbortController, WebSocketError, WebSocketStream
+from pyws import AbortController, DOMException, UserAgent, WebSocketError, WebSocketStream
 
+from peer import Peer
 from stage import Stage
 
 MIB = 1 << 20
@@ -76,7 +78,10 @@ def test_a_server_waits_for_who_does_not_read(peer):
 
 @pytest.mark.rows("WSS-17")
 def test_who_sends_waits_for_the_network(peer):
-    """A peer that does not read: `send` waits, little is held, and a `send` that is canceled has sent nothing."""
+    """A peer that does not read: `send` waits, and little is held.
+
+    Who is canceled meanwhile has sent his message; who was canceled while he waited behind that one has sent nothing.
+    """
 
     async def conversation(stage):
         stream = stage.stream("accept", "sleep", "until close", "close 1000")
@@ -87,15 +92,108 @@ def test_who_sends_waits_for_the_network(peer):
                 await asyncio.wait_for(stream.send(block), 0.5)
                 sent += 1
         assert 1 <= sent < 64
-        assert stream._pyws_connection.buffered <= 2 * MIB
+        assert 0 < stream._pyws_connection.buffered <= MIB
+        for data in ("canceled", bytes(MIB)):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(stream.send(data), 0.1)
+        assert 0 < stream._pyws_connection.buffered <= MIB
+        last = asyncio.create_task(stream.send("last"))
+        await asyncio.sleep(0)
         await stage.wake(stream)
+        await last
         stream.close()
         await stream.closed
         return heard(peer, stage, stream), sent
 
     frames, sent = play(peer, conversation)
-    assert len(frames) == sent + 1
-    assert frames[-1] == "close"
+    assert all(frame.startswith("binary") for frame in frames[: sent + 1])
+    assert frames[sent + 1 :] == ["text 'last'", "close"]
+
+
+@pytest.mark.rows("WSS-17")
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
+def test_a_write_ends_when_the_kernel_has_its_message(loop, tls):
+    """The transports of TLS count as gone what they have encrypted; even so no write of theirs ends too early."""
+    new_loop = pytest.importorskip(loop).new_event_loop
+    with Peer(tls=tls) as peer, asyncio.Runner(loop_factory=new_loop) as runner:
+        context = ssl.create_default_context()
+        if tls:
+            peer.authority.configure_trust(context)
+
+        async def conversation(stage):
+            with UserAgent(proxy="", tls=context):
+                stream = stage.stream("accept", "sleep", "until close", "close 1000")
+            await stream.opened
+            large = asyncio.create_task(stream.send(bytes(32 * MIB)))
+            small = asyncio.create_task(stream.send("behind"))
+            done, _ = await asyncio.wait([large, small], timeout=0.5)
+            assert not done
+            assert stream._pyws_connection.buffered > 16 * MIB
+            key = stage._keys[id(stream)]
+            peer._loop.call_soon_threadsafe(peer.records[key].awake.set)
+            await large
+            assert stream._pyws_connection.buffered <= len("behind")
+            await small
+            stream.close()
+            await stream.closed
+            return peer.heard(key)
+
+        frames = runner.run(conversation(Stage(peer.origin, f"streams-{next(numbers)}", "cpython")))
+    assert [frame[:12] for frame in frames] == ["binary <3355", "text 'behind", "close"]
+
+
+@pytest.mark.rows("WSS-07", "WSS-17")
+@pytest.mark.parametrize("end", ["reset", "raw ffff", "fin", "close 3000"])
+def test_who_wrote_and_saw_no_error_lost_nothing(peer, end):
+    """The server reads nothing any more and ends it in some way: the write that waits fails, and those after it."""
+
+    async def conversation(stage):
+        stream = stage.stream("accept", "sleep", end, "wait 0.5", "reset")
+        await stream.opened
+        waiting = asyncio.create_task(stream.send(bytes(32 * MIB)))
+        behind = asyncio.create_task(stream.send("behind"))
+        await asyncio.sleep(0.2)
+        await stage.wake(stream)
+        await asyncio.wait([waiting, behind, stream.closed])
+        for task in (waiting, behind):
+            assert isinstance(task.exception(), DOMException)
+        with pytest.raises(DOMException):
+            await stream.send("late")
+
+    play(peer, conversation)
+
+
+@pytest.mark.rows("WSS-07")
+def test_everyone_hears_when_the_tasks_of_the_loop_are_canceled(peer):
+    """As a graceful shutdown does, which goes on for a moment: whoever waits for anything of a stream is told."""
+
+    async def conversation(stage):
+        stream = stage.stream("accept", "stall")
+        info = await stream.opened
+        own = asyncio.all_tasks() - {asyncio.current_task()}
+        reader, writer = info.readable.getReader(), info.writable.getWriter()
+        waiting = [
+            asyncio.ensure_future(awaitable)
+            for awaitable in (
+                *(writer.write(bytes(32 * MIB)), writer.write("behind"), reader.read(), reader.read()),
+                *(stream.closed, reader.closed, writer.closed),
+            )
+        ]
+        await asyncio.sleep(0.1)
+        waiting.append(writer.ready)
+        for task in own:
+            task.cancel()
+        await asyncio.wait(own)
+        done, pending = await asyncio.wait(waiting, timeout=2)
+        assert not pending
+        assert [type(future.exception()) for future in waiting] == [WebSocketError] * 8
+        with pytest.raises(WebSocketError):
+            await stream.send("late")
+        with pytest.raises(WebSocketError):
+            await reader.read()
+
+    play(peer, conversation)
 
 
 @pytest.mark.rows("WSS-15", "WSS-17")
