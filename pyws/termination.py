@@ -56,6 +56,9 @@ class Termination:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._interrupt = signal.getsignal(signal.SIGINT)
+        # A handler of the loop's comes too late where something blocks the loop. But with one, a signal that comes when
+        # the loop is about to wait wakes it up.
+        self._loop.add_signal_handler(signal.SIGTERM, lambda: None)
         signal.signal(signal.SIGTERM, self._terminate)
         os.register_at_fork(before=self._hold, after_in_parent=self._let, after_in_child=self._let_go)
         return await main
@@ -75,6 +78,7 @@ class Termination:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def _let_go(self) -> None:
+        signal.set_wakeup_fd(-1)  # it leads to the loop of the other process
         self.release()
         self._let()
 

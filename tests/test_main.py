@@ -203,8 +203,14 @@ ws.onclose = print
 
 
 OPEN = """
-import asyncio, os, signal, sys, time
+import asyncio, os, signal, sys, threading, time
 from pyws import WebSocket
+def block():
+    while True:
+        time.sleep(0.01)
+def say_so_later():
+    # A signal that comes when a system call is about to begin is seen when that has ended.
+    threading.Timer(0.2, print, ("open",), {"flush": True}).start()
 ws = WebSocket(sys.argv[1])
 ws.onopen = lambda _: print("open", flush=True)
 """
@@ -230,10 +236,10 @@ ENDINGS = {
     "listening": "",
     "waiting": "await asyncio.sleep(60)",
     "a task": "asyncio.create_task(asyncio.sleep(60))",
-    "blocked": "await ws.when('open').first()\ntime.sleep(60)",
+    "blocked": "await ws.when('open').first()\nblock()",
     "busy": "await ws.when('open').first()\nwhile True: pass",
-    "blocked in a listener": "ws.addEventListener('open', lambda _: time.sleep(60))",
-    "asked for more": "ws.addEventListener('open', lambda _: input())",
+    "blocked in a listener": "ws.addEventListener('open', lambda _: block())",
+    "asked for more": "ws.onopen = lambda _: (say_so_later(), input())",
     "cleaning up": "try:\n    await asyncio.sleep(60)\nfinally:\n    await asyncio.sleep(0.1)\n    print('clean')",
     "stubborn": "try:\n    await asyncio.sleep(60)\nexcept BaseException:\n    print('clean')",
 }
