@@ -535,6 +535,7 @@ def start(job: "Awaitable[Any]") -> object:
         if type(job).__name__ == "coroutine":
             job.close()  # type: ignore[attr-defined] # asked for by name, for Brython
 
+    awaitable(job)  # begun, to Brython: else it warns where the function that made this coroutine ends
     # The runtime refers to a task only weakly: this set keeps it alive until it ends.
     task: object = None
     task = schedule(attempt())
