@@ -292,7 +292,8 @@ class Connection(asyncio.Protocol):
             transport.set_protocol(self)
             # What the network does not take at once is to be told at once: see `_write`. (TLS, a proxy's too, compares
             # otherwise.)
-            transport.set_write_buffer_limits(0 if transport.get_extra_info("ssl_object") is None else 1, 0)
+            self._tls = transport.get_extra_info("ssl_object") is not None
+            transport.set_write_buffer_limits(1 if self._tls else 0, 0)
             self.state = OPEN
             agent = self._agent
             if agent.ping_interval is not None:
