@@ -67,7 +67,7 @@ class CPython:
         """Make a loop of this cell's."""
         loop = importlib.import_module(self.loop_module).new_event_loop()
         if self.eager:
-            loop.set_task_factory(asyncio.eager_task_factory)
+            loop.set_task_factory(begin_eagerly)
         return loop
 
     def __enter__(self):
@@ -107,6 +107,11 @@ class CPython:
             complaints.append(f"{count_descriptors() - descriptors} descriptors left open")
         result["error"] = "\n".join(filter(None, [result["error"], *complaints])) or None
         return result
+
+
+def begin_eagerly(loop, job, **options):
+    """Do what asyncio.eager_task_factory does, which uvloop 0.23 cannot call in every Python 3.13."""
+    return asyncio.Task(job, loop=loop, **{**options, "eager_start": True})
 
 
 def count_descriptors():

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import pyws.sockets
 import trustme
 from pyws import UserAgent, WebSocket
 from pyws.url import parse
@@ -253,7 +254,7 @@ def tls_server(configure):
 
 
 @pytest.mark.rows("ERR-11", "BYE-02")
-def test_ends_of_the_program_and_lost_bytes(caplog, url):
+def test_ends_of_the_program_and_lost_bytes(caplog, url, monkeypatch):
     """Tasks that are canceled, and a Close that comes while much waits to be sent."""
 
     async def main():
@@ -269,8 +270,9 @@ def test_ends_of_the_program_and_lost_bytes(caplog, url):
     def act(ws):
         ws.onopen = lambda event: ws.send(bytes(1 << 25))
 
-    said = play(caplog, url("accept", "close 1000", "fin"), act)
-    assert explained(said) in ("the server closed it before … had left", "the server reset the connection")
+    monkeypatch.setattr(pyws.sockets, "LINGER", 0.05)
+    said = play(caplog, url("accept", "close 1000", "stall"), act, closing_timeout=0.05)
+    assert explained(said) == "the server closed it before … had left"
 
 
 PROXIES = [
