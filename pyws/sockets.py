@@ -1,6 +1,6 @@
 """The WebSocket protocol on CPython: an asyncio transport around the sans-I/O core of `websockets`.
 
-Its law: only `_finish` writes CLOSED, and it runs once, when the connection's task is done, by whatever way. The
+Its law: only `_finish` ends a connection, when its task is done by whatever way, and so exactly once. The
 library is the judge of the protocol; only plain whole messages take a short cut, in `_receive` and `_flush`.
 https://www.rfc-editor.org/rfc/rfc6455
 """
@@ -255,7 +255,7 @@ class Connection(asyncio.Protocol):
             self._go_away()
             await self._hang_up()
             raise
-        except GeneratorExit:  # the loop has been closed, and this is garbage
+        except GeneratorExit:  # the loop was closed before, and no callback of it will ever run
             self.state = CLOSED
             self._held = None
             raise
@@ -316,9 +316,9 @@ class Connection(asyncio.Protocol):
             self._go_on_later()
 
     def _finish(self, _: object = None) -> None:
-        """End it, when the task is done: nothing else writes CLOSED, and tells who is above. Listeners, and Ctrl-C
-        between any two lines, may cut it short: then it goes on where it was.
+        """End it, when the task is done, and tell who is above.
 
+        Listeners, and Ctrl-C between any two lines, may cut it short: then it goes on where it was.
         https://websockets.spec.whatwg.org/#dom-websocket-close, "when the WebSocket connection is closed"
         """
         try:
