@@ -33,7 +33,9 @@ elif "--guided" in sys.argv:
     import atheris
 
     # Everything that reads what a server says is watched; asyncio is not under test.
-    with atheris.instrument_imports(include=["pyws.sockets", "pyws.deflate", "pyws.url", "websockets"]):
+    with atheris.instrument_imports(
+        include=["pyws.sockets", "pyws.handshake", "pyws.refusal", "pyws.deflate", "pyws.url", "websockets"]
+    ):
         import conversation
 else:
     import conversation
