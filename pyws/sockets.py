@@ -500,8 +500,7 @@ class Connection(asyncio.Protocol):
         if self._deaf:
             return
         position = 0  # all before it was handled
-        user = None  # while the program is called
-        owner = self._user()
+        user = self._user()
         try:
             if self._chunks:
                 self._chunks.append(data)
@@ -513,10 +512,8 @@ class Connection(asyncio.Protocol):
             elif self._missing:
                 position = self._missing
                 message = self._receive_more(data[:position])
-                if message is not None and owner is not None:
-                    user = owner
+                if message is not None and user is not None:
                     user._pyws_received(message, now())
-                    user = None
             core, max_size = self._core, self._max_size
             whole = core.current_size is None  # no fragmented message is in progress
             end = len(data)
@@ -553,28 +550,28 @@ class Connection(asyncio.Protocol):
                     else:
                         self._keep(data, position, stop)
                     return
-                frame, position = position, stop
-                message = None
+                frame = position
+                position = stop
                 if whole and first == TEXT:
-                    if self.state == OPEN:
+                    if self.state == OPEN and user is not None:
                         try:
-                            message = data[start:stop].decode()
+                            text = data[start:stop].decode()
                         except UnicodeDecodeError as error:
                             self._fail(1007, f"a text message is not UTF-8: {error}")
                             return
+                        user._pyws_received(text, now())
                 elif whole and first == BINARY:
-                    message = data[start:stop]
+                    if self.state == OPEN and user is not None:
+                        user._pyws_received(data[start:stop], now())
                 else:
                     message = self._judge(data[frame:stop])
+                    if message is not None and self.state == OPEN and user is not None:
+                        user._pyws_received(message, now())
+                    if self._deaf:
+                        return
                     whole = core.current_size is None
-                if message is not None and self.state == OPEN and owner is not None:
-                    user = owner
-                    user._pyws_received(message, now())
-                    user = None
-                if self._deaf:
-                    return
         except (KeyboardInterrupt, SystemExit) as ending:
-            if user is None:
+            if not _is_of_listener(ending):
                 raise
             if not self._deaf:
                 self._keep(data, position, position)
@@ -870,6 +867,12 @@ class StreamConnection(Connection):
     def gone(self) -> int:
         """Those of them that have left: `drained` is called when there are more."""
         return self.sent - self.buffered
+
+
+def _is_of_listener(error: BaseException) -> bool:
+    """Tell whether an exception that the caller has caught came up from the program, and not from between two lines."""
+    below = error.__traceback__ and error.__traceback__.tb_next
+    return below is not None and below.tb_frame.f_code.co_name == "_pyws_received"
 
 
 def describe(error: BaseException) -> str:
