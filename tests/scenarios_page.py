@@ -513,7 +513,12 @@ async def exit_in_a_listener_keeps_nobody_from_hearing_the_end(stage):
                 looped.append(f"loop {event.data}")
             seen += [*looped, f"first {(await last).code} {ws.readyState}"]
             stage.note(" ".join(seen))
+        ws = ReconnectingWebSocket(stage.address(["head HTTP/1.1 404 No\r\n\r\n", "fin"]), max_attempts=0)
+        ws = stage.adopt(ws, journal=False)
+        ws.onerror = lambda _: leave()
+        ws.onclose = lambda event: stage.note(f"close {event.code}")
+        stage.note(f"first {(await ws.when('close').first()).code}")
     finally:
         sys.excepthook = excepthook
     heard = "open message error close loop hi first 1006 3"
-    return [heard, heard, "error close first 1006 3", heard]
+    return [heard, heard, "error close first 1006 3", heard, "close 1006", "first 1006"]
