@@ -382,6 +382,10 @@ aio.run(main())
     ],
     "'await' outside function": [["brython"], "from browser import aio\nawait aio.sleep(1)\n"],
     "code=1006": [EVERYWHERE, 'from pyws import WebSocket\nWebSocket("ws://127.0.0.1:9999/").onclose = print\n'],
+    "WebSocket connection to 'ws://127.0.0.1:9999/' failed": [
+        ["run"],
+        'from pyws import WebSocket\nWebSocket("ws://127.0.0.1:9999/")\n',
+    ],
     "An insecure WebSocket connection may not be initiated from a page loaded over HTTPS": [
         ["secure"],
         'from pyws import WebSocket\nWebSocket("ws://example.org/")\n',
