@@ -142,7 +142,7 @@ else:
         const engines = /^function send\\(\\)\\s*\\{\\s*\\[native code\\]\\s*\\}$/;
         return (socket, received) => {
             const {send} = socket;
-            const copied = engines.test(Function.prototype.toString.call(send));
+            const copied = typeof send === "function" && engines.test(Function.prototype.toString.call(send));
             socket.onmessage = ({data, timeStamp}) => {
                 if (occupied) return received(alone(data), timeStamp);
                 occupied = true;

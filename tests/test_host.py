@@ -91,6 +91,17 @@ def test_a_host_s_own_websocket_is_the_one(host, more):
     assert host(TALK, globals=["WebSocket", *more]) == TOLD
 
 
+@pytest.mark.parametrize("more", [[], ["Function"]], ids=" ".join)
+def test_a_host_s_websocket_need_not_have_all(host, more):
+    """One that does nothing but be made is asked for its URL and its state."""
+    script = """
+import js, pyws
+ws = pyws.WebSocket("ws://host.example/")
+print(ws.url, ws.readyState, ws.bufferedAmount, list(js.asked))
+"""
+    assert host(script, globals=["Bare", *more]) == ["ws://host.example/ 0 0 ['ws://host.example/']"]
+
+
 def test_a_host_without_a_websocket_is_told_so(host):
     """At the call, not at the import."""
     script = """

@@ -30,13 +30,22 @@ class Mock {
   }
 }
 
+// The least that a mock may be.
+class Bare {
+  constructor(url) {
+    asked.push(url);
+    Object.assign(this, { url, readyState: 0 });
+  }
+}
+
 const all = {
   ...Object.fromEntries(Object.getOwnPropertyNames(globalThis).map((name) => [name, globalThis[name]])),
   WebSocket: Mock,
+  Bare,
   forbidden: function () { throw new EvalError("No code may be made of strings here."); },
 };
 const given = { asked, Mock };
-for (const name of globals ?? []) given[name === "forbidden" ? "Function" : name] = all[name];
+for (const name of globals ?? []) given[{ forbidden: "Function", Bare: "WebSocket" }[name] ?? name] = all[name];
 
 async function load(more) {
   const pyodide = await loadPyodide({ ...options, ...more });
