@@ -22,7 +22,7 @@ from websockets.uri import WebSocketURI
 
 from . import loop
 from .deflate import DeflateFactory
-from .refusal import Refusal, escape
+from .refusal import Refusal, escape, redact
 from .url import Address
 from .useragent import UserAgent
 
@@ -40,7 +40,8 @@ USER_AGENT = "pyws/0.1.0"
 # https://www.rfc-editor.org/rfc/rfc9112#name-message-parsing: a line may end with LF alone
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 
-logger = logging.getLogger("pyws")
+# The library would write all headers, Authorization too, where the level is DEBUG.
+silence = logging.Logger("pyws", logging.CRITICAL + 1)
 
 Accept = Callable[[asyncio.Transport, ClientProtocol, Response, bytes], None]
 """Called when the server has accepted, with what has come after the head of its answer."""
@@ -59,7 +60,13 @@ class Handshake(asyncio.Protocol):
     """
 
     def __init__(
-        self, address: Address, agent: UserAgent, protocols: list[str], authorization: str | None, accept: Accept
+        self,
+        address: Address,
+        agent: UserAgent,
+        protocols: list[str],
+        authorization: str | None,
+        secrets: list[str],
+        accept: Accept,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._address = address
@@ -73,11 +80,12 @@ class Handshake(asyncio.Protocol):
             extensions=[DeflateFactory(compress_settings={"memLevel": 5})] if agent.compression else None,
             subprotocols=[Subprotocol(name) for name in protocols] or None,
             max_size=agent.max_size,
-            logger=logger,
+            logger=silence,
         )
         self._has_begun = False
         self._received = b""  # while the head, or the body of a refusal, is not whole
-        self._refusal: Refusal | None = None  # while its body is not whole
+        self._secrets = secrets
+        self._refusal: Refusal | None = None  # with as much of its body as has come
         self._timer: asyncio.TimerHandle | None = None
         self.transport: asyncio.Transport | None = None
         self.answer: asyncio.Future[Refusal | None] = self._loop.create_future()
@@ -90,6 +98,11 @@ class Handshake(asyncio.Protocol):
             self._timer.cancel()
         if self.transport is not None:
             self.transport.abort()
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """What is known of a refusal so far, before its body is whole too."""
+        return self._refusal
 
     # What the transport tells.
 
@@ -208,7 +221,8 @@ class Handshake(asyncio.Protocol):
         elif core.handshake_exc is not None:
             self._fail(self._invalid(str(core.handshake_exc.__cause__ or core.handshake_exc)))
         elif response is not None and self._protocols and core.subprotocol is None:
-            self._fail(f"the server chose none of the subprotocols {', '.join(self._protocols)}")
+            # Their names stay unsaid: some services have tokens there.
+            self._fail(f"the server chose none of the subprotocols, of which there are {len(self._protocols)}")
         elif response is not None:
             transport, self.transport = self.transport, None  # it is another's now
             assert transport is not None
@@ -229,7 +243,12 @@ class Handshake(asyncio.Protocol):
         elif refusal.status in (204, 304) or refusal.status < 200:
             body, is_whole = b"", True
         else:
-            is_whole = bool(lengths) and lengths[0].strip().isdigit() and len(body) >= int(lengths[0][:15])
+            is_whole = (
+                bool(lengths)
+                and lengths[0].strip().isascii()
+                and lengths[0].strip().isdigit()
+                and len(body) >= int(lengths[0][:15])
+            )
         self._refusal = Refusal(refusal.status, refusal.phrase, refusal.headers, body[:MAX_REFUSAL_BODY])
         if is_last or is_whole or len(self._received) >= MAX_REFUSAL_BODY:
             self._settle(self._refusal)
@@ -248,9 +267,9 @@ class Handshake(asyncio.Protocol):
         if beginning[:1] in (b"\x15", b"\x16"):  # an alert or a handshake of TLS (RFC 8446, 5.1)
             return f"the server speaks TLS on port {self._address.port}: use wss://"
         if not b"HTTP/".startswith(beginning[:5]):
-            words = escape(beginning.decode("latin-1").strip(), 60)
+            words = escape(redact(self._received.decode("latin-1").strip(), self._secrets), 60)
             return f'the server does not speak HTTP on port {self._address.port}, it says "{words}"'
-        return escape(error)
+        return escape(redact(error, self._secrets))
 
 
 def describe_loss(error: BaseException | None) -> str:

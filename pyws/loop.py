@@ -283,7 +283,7 @@ else:
     class Home:
         """The event loop that runs, and its thread: there what was made belongs."""
 
-        __slots__ = ("_thread", "loop")
+        __slots__ = ("loop", "thread")
 
         def __init__(self) -> None:
             try:
@@ -293,11 +293,11 @@ else:
                     "WebSocket needs a running event loop: open it inside `async def main()` and run that with "
                     "`asyncio.run(main())`, or run the whole script with `python -m pyws run script.py`"
                 ) from None
-            self._thread = get_ident()
+            self.thread = get_ident()
 
         def check(self) -> None:
             """Raise in another thread, where what is sent may be lost, or wait for ever."""
-            if get_ident() == self._thread:
+            if get_ident() == self.thread:
                 return
             try:
                 running = asyncio.get_running_loop()
@@ -308,7 +308,7 @@ else:
                     "a WebSocket belongs to the thread of its event loop: in another one call "
                     "`loop.call_soon_threadsafe(ws.send, data)`, or `(ws.close)`"
                 )
-            self._thread = get_ident()  # the loop had stopped, and goes on in this thread
+            self.thread = get_ident()  # the loop had stopped, and goes on in this thread
 
     def interrupt(error: BaseException) -> None:
         """Raise what ends a program, such as SystemExit, in the next turn of the loop, where nothing is cut short."""
@@ -361,6 +361,7 @@ if sys.platform == "emscripten" or sys.platform == "brython":
         """The event loop that runs, and its thread: here there are no others."""
 
         loop: "Any"
+        thread: int
 
         def check(self) -> None:
             """Do nothing."""
@@ -529,9 +530,11 @@ def start(job: "Awaitable[Any]") -> object:
         finally:
             _running.discard(task)
 
-    def forget() -> None:
-        # A task that is canceled before it began never comes to its `finally`.
+    def forget(task: "Any") -> None:
+        # A task that is canceled before it began never comes to its `finally`; one that ends the program has said so.
         _running.discard(task)
+        if not task.cancelled():
+            task.exception()
         if type(job).__name__ == "coroutine":
             job.close()  # type: ignore[attr-defined] # asked for by name, for Brython
 
@@ -541,7 +544,7 @@ def start(job: "Awaitable[Any]") -> object:
     task = schedule(attempt())
     _running.add(task)
     if hasattr(task, "add_done_callback"):
-        task.add_done_callback(lambda _: forget())
+        task.add_done_callback(forget)
     return task
 
 

@@ -341,6 +341,10 @@ class Connection:
             self._given_up = True
         self._close(code, reason)
 
+    def time_out(self, name: str, seconds: float) -> None:
+        """Give up while connecting, because a limit of that name is over."""
+        self.close(None, "")
+
     def _close(self, code: int | None, reason: str) -> None:
         self._closing = True
         try:

@@ -5,9 +5,12 @@ https://websockets.spec.whatwg.org/#concept-websocket-establish
 
 import asyncio
 import contextlib
+import re
+import socket
 import ssl
 import weakref
 from typing import Any
+from urllib.parse import unquote
 
 from aiohappyeyeballs import AddrInfoType
 
@@ -37,17 +40,25 @@ class Opening:
         self._accept = accept
         self._began = now()
         self.step = ""
-        self.refusal: Refusal | None = None
-        """What the server answered instead of accepting."""
+        self._handshake: Handshake | None = None  # the last one
 
     def _begin(self, step: str) -> None:
         self.step = step
         self._began = now()
 
-    def timed_out(self) -> str:
-        """Say which step was under way when the time was up, and for how long."""
+    @property
+    def refusal(self) -> Refusal | None:
+        """What the server has answered instead of accepting, as far as it has come."""
+        return None if self._handshake is None else self._handshake.refusal
+
+    def refused(self) -> str:
+        """Tell a refusal in one line."""
+        return "" if self.refusal is None else self.refusal.sentence(self._secrets())
+
+    def timed_out(self, name: str, seconds: float) -> str:
+        """Say which step was under way when the time of a limit was up, and for how long."""
         return (
-            f"it was not open within opening_timeout, {self._agent.opening_timeout:g} seconds: "
+            f"it was not open within {name}, {seconds:g} seconds: "
             f"the last {now() - self._began:.1f} of them were spent {self.step}"
         )
 
@@ -79,8 +90,7 @@ class Opening:
             ):
                 refusal = await self._attempt(proxy, places, basic(address.username, address.password))
         if refusal is not None:
-            self.refusal = refusal
-            raise FailedError(refusal.sentence(self._secrets()))
+            raise FailedError(self.refused())
 
     async def _resolve(self) -> list[AddrInfoType]:
         host, port = self._address.host, self._address.port
@@ -94,7 +104,9 @@ class Opening:
         self, proxy: Proxy | None, places: list[AddrInfoType], authorization: str | None = None
     ) -> Refusal | None:
         """Connect and shake hands once; what the server answered, None if it has accepted."""
-        handshake = Handshake(self._address, self._agent, self._protocols, authorization, self._accept)
+        handshake = self._handshake = Handshake(
+            self._address, self._agent, self._protocols, authorization, self._secrets(), self._accept
+        )
         connected = False
         try:
             await self._connect(handshake, proxy, places)
@@ -140,11 +152,17 @@ class Opening:
 
         address = self._address
         context = await self._context() if address.secure else None
-        self._begin(f"waiting for the proxy {proxy.public} ({proxy.source})")
+
+        async def dial(host: str, port: int) -> socket.socket:
+            self._begin(f"asking the resolver for the address of the proxy {host}")
+            places = await dialing.resolve(host, port)
+            self._begin(f"waiting for TCP to port {port} of the proxy {host}")
+            sock = await dialing.connect(places)
+            self._begin(f"waiting for the proxy {proxy.public} ({proxy.source})")
+            return sock
+
         try:
-            transport, rest = await open_tunnel(
-                proxy, address.host, address.port, dialing.dial, self._agent.context_soon
-            )
+            transport, rest = await open_tunnel(proxy, address.host, address.port, dial, self._agent.context_soon)
         except ProxyError as error:
             raise FailedError(str(error)) from error
         try:
@@ -189,14 +207,21 @@ class Opening:
         return f"TLS failed: {escape(str(error))}"
 
     def _secrets(self) -> list[str]:
-        """What was sent and must not be told by the log, even if the server repeats it."""
+        """What was sent and must not be told by the log, even if the server repeats it, whole or in parts."""
         address, headers = self._address, self._agent.headers
-        secrets = [address.username, address.password, basic(address.username, address.password)]
-        secrets += [value for name, value in headers.items() if re_secret(name)]
-        return secrets
+        secrets = [basic(address.username, address.password)]
+        for part in (address.username, address.password, address.resource.partition("?")[2]):
+            secrets += [part, unquote(part), *re.split("[&=]", part), *re.split("[&=]", unquote(part))]
+        values = [value for name, value in headers.items() if _is_secret(name)]
+        with contextlib.suppress(ValueError):
+            values.append(self._agent.cookie_for(address) or "")
+        for value in values:
+            secrets += [value, *re.split(r"[\s;,=]+", value), *value.split()]
+        # A cookie's name, or "Bearer", is none; and what is short stands in many words.
+        return [secret for secret in secrets if len(secret) > 3 and secret.lower() not in ("basic", "bearer", "digest")]
 
 
-def re_secret(name: str) -> bool:
+def _is_secret(name: str) -> bool:
     """Tell whether the value of a header may be a secret."""
     return any(word in name.lower() for word in ("auth", "cookie", "token", "key", "secret"))
 

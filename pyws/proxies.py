@@ -4,6 +4,7 @@ Its law: what cannot be used is an error that names the proxy and where it comes
 Rules are Chromium's, curl's where Chromium has none: https://chromium.googlesource.com/chromium/src/+/main/net/docs/proxy.md
 """
 
+import base64
 import os
 import re
 import sys
@@ -45,7 +46,13 @@ class Proxy:
         return f"{self.scheme}://{authority(self.host, self.port)}"
 
     def error(self, what: str) -> ProxyError:
-        """Return an error for what this proxy did or said."""
+        """Return an error for what this proxy did or said, without what it may repeat of the credentials."""
+        if self.credentials is not None:
+            pair = base64.b64encode(b":".join(self.credentials)).decode()
+            for secret in (pair, self.credentials[1].decode("latin-1")):
+                # Of what was shortened the beginning of a secret may be left, at the end.
+                what = what.replace(secret, "…") if len(secret) > 3 else what
+                what = re.sub(rf"Basic {re.escape(secret[:4])}[\w+/=]*", "Basic …", what) if secret == pair else what
         return ProxyError(f"the proxy {self.public} ({self.source}) {what}")
 
 

@@ -154,10 +154,10 @@ class ReconnectingWebSocket(WebSocket):
         final_statuses: "Container[int] | None" = None,
         max_retry_after: float = 3600.0,
     ) -> None:
-        if not (0 <= first_delay <= max_delay and min_uptime >= 0):
+        if not (0 <= first_delay <= max_delay and first_delay < float("inf") and min_uptime >= 0):
             raise ValueError("first_delay, max_delay and min_uptime must be seconds, and max_delay the longer one")
-        if not (growth >= 1 and 0 <= jitter <= 1):
-            raise ValueError("growth must be 1 or more, and jitter from 0 to 1")
+        if not (1 <= growth < float("inf") and 0 <= jitter <= 1):
+            raise ValueError("growth must be a number from 1 on, and jitter from 0 to 1")
         if not (max_queued >= 0 and (max_attempts is None or max_attempts >= 0)):
             raise ValueError("max_queued and max_attempts must not be negative")
         if not (connect_timeout is None or connect_timeout > 0):
@@ -404,7 +404,8 @@ class Reconnection:
         if self._socket is None:
             self._finish(True, False, 1006, "")
         else:
-            self._socket.close()
+            self._socket._pyws_connection.time_out("connect_timeout", self._connect_timeout or 0)
+            self._socket._pyws_listeners_changed()
 
     async def _ask(self, turn: int) -> None:
         if turn != self._turn:

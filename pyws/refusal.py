@@ -54,26 +54,25 @@ class Refusal:
             return float(value[:15])
         try:
             date = parsedate_to_datetime(value)
-        except ValueError:
+            moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, TypeError, OverflowError):
             return None
-        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp())
+        return max(0.0, moment - datetime.now(UTC).timestamp())
 
     def sentence(self, secrets: Collection[str] = ()) -> str:
         """Tell it in one line, without control characters and without any of `secrets`."""
-        said = [f"the server answered {self.status} {escape(self.phrase)}".rstrip() + " instead of 101"]
+        phrase = escape(redact(self.phrase, secrets))
+        said = [f"the server answered {self.status} {phrase}".rstrip() + " instead of 101"]
         if 300 <= self.status < 400 and (location := self.headers.get_all("Location")):
-            said.append(f"it leads to {_public(location[0])}: a WebSocket does not follow, use that URL")
+            target = escape(redact(_public(location[0]), secrets))
+            said.append(f"it leads to {target}: a WebSocket does not follow, use that URL")
         elif advice := _ADVICE.get(self.status, "is this the URL of a WebSocket?" if self.status < 400 else ""):
             said.append(advice)
         if retry_after := self.headers.get_all("Retry-After"):
-            said.append(f"Retry-After: {escape(retry_after[0])}")
-        if text := self._text():
-            said.append(f'it says "{text}"')
-        line = "; ".join(said)
-        for secret in secrets:
-            if len(secret) > 3:
-                line = line.replace(secret, "…")
-        return line
+            said.append(f"Retry-After: {escape(redact(retry_after[0], secrets))}")
+        if text := redact(self._text(), secrets):
+            said.append(f'it says "{escape(text)}"')
+        return "; ".join(said)
 
     def _text(self) -> str:
         """Return the beginning of a body that a person can read."""
@@ -84,7 +83,15 @@ class Refusal:
         if "html" in kind or text.lstrip()[:1] == "<":
             title = re.search(r"<title[^>]*>(.*?)</title", text, re.IGNORECASE | re.DOTALL)
             text = title[1] if title else re.sub(r"<[^>]*>?", " ", text)
-        return escape(" ".join(text.split()))
+        return " ".join(text.split())
+
+
+def redact(text: str, secrets: Collection[str]) -> str:
+    """Return text without what must not be told; do it before `escape`, which may cut a secret in two."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) > 3:
+            text = text.replace(secret, "…")
+    return text
 
 
 def escape(text: str, limit: int = MAX_SHOWN) -> str:
@@ -102,4 +109,4 @@ def _public(location: str) -> str:
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return "another URL"
-    return escape((f"{parts.scheme}:" if parts.scheme else "") + (f"//{host}" if host else "") + parts.path)
+    return (f"{parts.scheme}:" if parts.scheme else "") + (f"//{host}" if host else "") + parts.path

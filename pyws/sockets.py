@@ -14,6 +14,7 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from websockets.client import ClientProtocol
@@ -170,6 +171,8 @@ class Connection(asyncio.Protocol):
         """Send a message as soon as control returns to the loop, if OPEN; the state."""
         if self.state != OPEN:
             return self.state
+        if get_ident() != self._home.thread:
+            self._home.check()
         if not self._flushing:
             self._flush_soon()
         if isinstance(data, bytes):
@@ -198,6 +201,12 @@ class Connection(asyncio.Protocol):
             self.pause(False)  # the server's answer is still to be read
         self.state = CLOSING
 
+    def time_out(self, name: str, seconds: float) -> None:
+        """Give up while connecting, because a limit of that name is over: the log says what took the time."""
+        if self._opening is not None and self.state == CONNECTING:
+            self._failure = self._opening.timed_out(name, seconds)
+        self.close(None, "")
+
     @property
     def held(self) -> bool:
         """Whether the program's object stays alive although nothing else may refer to it."""
@@ -220,6 +229,8 @@ class Connection(asyncio.Protocol):
         if paused == self._paused or (paused and self.state != OPEN):
             return
         self._paused = paused
+        # What is paused stands in no selector: without this, nothing alive would know it.
+        (_paused.add if paused else _paused.discard)(self)
         if self._transport is not None and not self._transport.is_closing():
             (self._transport.pause_reading if paused else self._transport.resume_reading)()
 
@@ -274,12 +285,14 @@ class Connection(asyncio.Protocol):
             if self._transport is not None:
                 return  # the server has accepted in the very last moment
             if limit.expired():
-                self._failure = opening.timed_out()
+                self._failure = opening.timed_out("opening_timeout", agent.opening_timeout)
             else:
                 self._failure = str(error) if isinstance(error, FailedError) else describe(error)
-                self.refusal = opening.refusal
         finally:
             self._opening = None
+            if self._transport is None and opening.refusal is not None:  # whatever has ended it while its body came
+                self.refusal = opening.refusal
+                self._failure = opening.refused()
 
     def _begin(self, transport: asyncio.Transport, core: ClientProtocol, response: Response, rest: bytes) -> None:
         """Take over from the opening handshake, with what has come behind it."""
@@ -347,6 +360,7 @@ class Connection(asyncio.Protocol):
         close = self._core.close_rcvd if was_open else None
         failed = self._failure is not None or (not was_open and not self.canceled)
         self._end_timers()
+        _paused.discard(self)
         if self._transport is not None:
             self._transport.abort()  # it has ended, unless somebody has canceled the task twice
         self._drop_queue()
@@ -684,8 +698,6 @@ class Connection(asyncio.Protocol):
 
     def _flush_soon(self) -> None:
         if not self._flushing:
-            # Asked of the first message of a batch only: of each, it would cost a tenth of `send`.
-            self._home.check()
             self._flushing = True
             self._loop.call_soon(self._flush)
 
@@ -840,6 +852,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
 
+_paused: set[Connection] = set()
 EMPTY: deque[Any] = deque(maxlen=0)  # what each idle connection has in common: nothing waits
 _utf8 = codecs.getincrementaldecoder("utf-8")
 NOTHING = Pieces(False)

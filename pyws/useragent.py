@@ -70,7 +70,7 @@ class UserAgent:
     cookies: "CookieJar | None" = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
     authorities: "str | os.PathLike[str] | None" = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     compression: bool = True
     max_size: int | None = None
     max_buffered: int | None = None

@@ -10,6 +10,7 @@ The seam. Below it stands `Connection` (`native.py` in a page, `sockets.py` else
           .send(data) -> state              str: a text message, bytes: a binary message; taken only if OPEN.
                                             In a page also JavaScript's: a Blob, or a copy of a buffer
           .close(code, reason)              int | None, str: already valid
+          .time_out(name, seconds)          give up while connecting: the owner's limit of that name is over
           .held                             whether the program still listens: else it may be collected as garbage
           .pause(bool)                      receive no more for now, or again: what was read already comes up still
     read  .url  .state  .buffered           state is asked, never mirrored

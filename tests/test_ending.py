@@ -7,7 +7,7 @@ import pkgutil
 import sys
 
 import pytest
-from pyws import AbortController, AbortSignal, UserAgent, WebSocket, WebSocketStream
+from pyws import AbortController, AbortSignal, ReconnectingWebSocket, UserAgent, WebSocket, WebSocketStream
 
 numbers = itertools.count()
 KINDS = ("open", "message", "error", "close")
@@ -319,3 +319,88 @@ def test_a_loop_that_ends_takes_its_sockets_along(runner, url):
     del task
     gc.collect()
     ws._pyws_connection._transport.abort()
+
+
+@pytest.mark.rows("ERR-02", "TMO-03")
+def test_a_refusal_counts_when_its_head_has_come(runner, caplog):
+    """Though the time is up while its body is still coming."""
+
+    async def main():
+        async def refuse(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\nabc")
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with UserAgent(proxy="", opening_timeout=0.3):
+            ws = WebSocket(url)
+        await ws.when("close").first()
+        with UserAgent(proxy=""):
+            again = ReconnectingWebSocket(url, connect_timeout=0.3, first_delay=0)
+        await again.when("close").first()
+        server.close()
+
+    runner.run(main())
+    assert [record.getMessage().partition(" failed: ")[2] for record in caplog.records if record.name == "pyws"] == [
+        "the server answered 403 No instead of 101; it refuses this client: Origin, cookies or a token may be missing; "
+        'it says "abc"'
+    ] * 2
+
+
+@pytest.mark.rows("TMO-03")
+def test_the_log_says_what_took_the_time_of_connect_timeout(runner, url, caplog):
+    """As for any other limit."""
+
+    async def main():
+        ws = ReconnectingWebSocket(url("hang"), connect_timeout=0.1, max_attempts=0)
+        await ws.when("close").first()
+
+    runner.run(main())
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "pyws"]
+    assert "it was not open within connect_timeout, 0.1 seconds: the last 0.1 of them were spent waiting" in line
+
+
+@pytest.mark.parametrize("value", ["Wed, 21 Oct 99999999999999 07:28:00 GMT", "soon", "-1", "\xb2", "1e3"])
+def test_a_retry_after_that_is_none(runner, value):
+    """It changes nothing."""
+
+    async def main():
+        async def refuse(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.1 503 No\r\nRetry-After: {value}\r\nContent-Length: \xb2\r\n\r\n".encode("latin-1"))
+            writer.close()
+
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with UserAgent(proxy=""):
+            ws = ReconnectingWebSocket(url, first_delay=0.01, jitter=0, max_attempts=1)
+        event = await ws.when("reconnecting").first()
+        ended = await ws.when("close").first()
+        server.close()
+        return event.delay, ended.code
+
+    assert runner.run(main()) == (0.01, 1006)
+
+
+@pytest.mark.rows("EVT-19")
+def test_an_async_listener_that_exits_is_not_complained_about(runner, url):
+    """It ends the program, and that is all."""
+    complaints = []
+
+    async def main():
+        ws = WebSocket(url("accept"))
+
+        async def leave(event):
+            raise SystemExit(3)
+
+        ws.onopen = leave
+        await asyncio.sleep(5)
+
+    runner.get_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    with pytest.raises(SystemExit):
+        runner.run(main())
+    runner.close()
+    gc.collect()
+    assert complaints == []

@@ -343,3 +343,23 @@ def test_the_readme_s_example_runs(peer, capsys):
     exec(example.replace("wss://example.org/echo", f"{peer.origin}/streams-readme?{verbs}"), space)
     asyncio.run(space["main"]())
     assert capsys.readouterr().out == "Hello 🌍\n"
+
+
+@pytest.mark.rows("WSS-17", "GCO-03")
+def test_a_stream_that_waits_for_its_reader_is_not_garbage(peer):
+    """Nothing reads its socket then, and so no selector knows it."""
+
+    async def conversation(stage):
+        async def read():
+            async for message in stage.stream("accept", "text one", "text two", "text three", "close 1000"):
+                await asyncio.sleep(0.02)  # the others have come meanwhile
+                for _ in range(3):
+                    gc.collect()
+                    await asyncio.sleep(0)
+                messages.append(message)
+
+        messages = []
+        await asyncio.wait_for(asyncio.create_task(read()), 10)
+        return messages
+
+    assert play(peer, conversation) == ["one", "two", "three"]

@@ -123,3 +123,20 @@ def test_a_loop_may_go_on_in_another_thread(peer):
     assert elsewhere(loop.run_until_complete, go_on()) is None
     loop.close()
     assert peer.heard(key) == ["text 'from there'", "close 1000 ''"]
+
+
+def test_each_message_of_a_batch_is_asked(peer):
+    """Not only the first: what another thread adds to a batch may be lost, or mix with it."""
+    url, key = address(peer, "accept", "until close")
+
+    async def conversation():
+        ws = WebSocket(url)
+        await event(ws, "open")
+        ws.send("a")
+        assert isinstance(elsewhere(ws.send, "b"), RuntimeError)
+        ws.send("c")
+        ws.close()
+        await event(ws, "close")
+
+    asyncio.run(conversation())
+    assert peer.heard(key) == ["text 'a'", "text 'c'", "close"]
