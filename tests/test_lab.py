@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from cells import chromium, firefox, required, webkit
+from peer import Peer
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 
@@ -338,16 +339,17 @@ def connections(peer):
     return pairs.count((peer.port, psutil.CONN_ESTABLISHED))
 
 
-def test_stop_ends_all_three(lab, peer):
+def test_stop_ends_all_three(lab):
     """One that talks, and one that hears nothing any more: no process is left, and no socket."""
-    lab.write(CHATTER, f"{peer.origin}/lab-stop?do=accept&do=echo")
-    lab.find("#run").click()
-    lab.until(lambda: lab.rows()[4:] == [["x"] * 3])
-    assert (lab.state(), len(scripts()), connections(peer)) == ("running", 1, 3)
-    lab.find("#stop").click()
-    assert lab.state() == "stopped"
-    assert [re.search("running|stopped", head)[0] for head in lab.heads()] == ["stopped"] * 3
-    lab.until(lambda: not scripts() and not connections(peer))
+    with Peer() as peer:  # of its own, since sockets are counted
+        lab.write(CHATTER, f"{peer.origin}/lab-stop?do=accept&do=echo")
+        lab.find("#run").click()
+        lab.until(lambda: lab.rows()[4:] == [["x"] * 3])
+        assert (lab.state(), len(scripts()), connections(peer)) == ("running", 1, 3)
+        lab.find("#stop").click()
+        assert lab.state() == "stopped"
+        assert [re.search("running|stopped", head)[0] for head in lab.heads()] == ["stopped"] * 3
+        lab.until(lambda: not scripts() and not connections(peer))
     lab.write("print('last words')\nwhile True:\n    pass\n", lab.echo)
     lab.find("#run").click()
     lab.until(lambda: lab.rows() == [["last words"] * 3])
