@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path.name for path in ROOT.glob("web/examples/*.py"))
 READY_WITHIN = 50  # seconds for the page to load its interpreters
-DONE_WITHIN = 30  # seconds for a run
+DONE_WITHIN = 75  # seconds for a run: on two busy cores WebKit needs many
 RUNTIMES = ["CPython", "Pyodide", "Brython"]
 PLATFORMS = [sys.platform, "emscripten", "brython"]
 
@@ -199,6 +199,7 @@ def test_an_example_writes_one_journal(lab, example):
 
 
 @pytest.mark.parametrize("browser", [firefox, webkit], ids=lambda browser: browser.__name__)
+@pytest.mark.timeout(300)
 @pytest.mark.timeout(180)
 def test_another_browser_shows_the_same(lab, browser):
     """There, too, the Pythons of the page write the journal that CPython writes."""
