@@ -200,7 +200,6 @@ def test_an_example_writes_one_journal(lab, example):
 
 @pytest.mark.parametrize("browser", [firefox, webkit], ids=lambda browser: browser.__name__)
 @pytest.mark.timeout(300)
-@pytest.mark.timeout(180)
 def test_another_browser_shows_the_same(lab, browser):
     """There, too, the Pythons of the page write the journal that CPython writes."""
     with contextlib.ExitStack() as stack:
