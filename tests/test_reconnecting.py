@@ -631,6 +631,7 @@ def test_it_needs_a_loop(url):
 # Pages
 
 
+@pytest.mark.once
 @pytest.mark.cells("chromium", "pyodide-firefox", "brython-firefox")
 @pytest.mark.rows("REC-22", "REC-17")
 def test_a_page_is_listened_to_only_while_it_is_away(cell, peer):
