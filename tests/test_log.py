@@ -177,7 +177,7 @@ def test_what_never_reaches_a_server(caplog, url, peer):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     assert explained(play(caplog, f"ws://127.0.0.1:{port}/")) == "… Connect call failed …"
-    said = play(caplog, url("hang"), opening_timeout=0.05)
+    said = play(caplog, url("hang"), opening_timeout=0.7)
     assert explained(said).startswith("it was not open within …, ")
     assert said.endswith("waiting for the server's answer to the opening handshake")
     assert explained(play(caplog, "ws://127.0.0.1:25/")).startswith("port … is blocked")
@@ -321,7 +321,7 @@ def test_proxies_that_cannot_be(caplog, monkeypatch):
         said = play(caplog, "ws://example.test/", proxy=f"https://localhost:{port}")
         assert explained(said) == "the proxy … (…) has a certificate that cannot be trusted: …"
     with server(lambda connection: connection.recv(1000) and connection.recv(1000)) as port:
-        said = play(caplog, "ws://example.test/", proxy=f"http://127.0.0.1:{port}", opening_timeout=0.05)
+        said = play(caplog, "ws://example.test/", proxy=f"http://127.0.0.1:{port}", opening_timeout=0.7)
         assert explained(said).startswith("it was not open within …, ")
         assert said.endswith(f"waiting for the proxy http://127.0.0.1:{port} (UserAgent(proxy=…))")
 
