@@ -350,16 +350,23 @@ def test_a_stream_that_waits_for_its_reader_is_not_garbage(peer):
     """Nothing reads its socket then, and so no selector knows it."""
 
     async def conversation(stage):
-        async def read():
-            async for message in stage.stream("accept", "text one", "text two", "text three", "close 1000"):
-                await asyncio.sleep(0.02)  # the others have come meanwhile
-                for _ in range(3):
-                    gc.collect()
-                    await asyncio.sleep(0)
-                messages.append(message)
+        url = stage.address(["accept", "text one", "text two", "text three", "until close", "close 1000"])
+        known = []
 
-        messages = []
-        await asyncio.wait_for(asyncio.create_task(read()), 10)
-        return messages
+        async def wait():
+            stream = WebSocketStream(url)
+            known.append(weakref.ref(stream))
+            await stream.closed
 
-    assert play(peer, conversation) == ["one", "two", "three"]
+        asyncio.create_task(wait())
+        while not (known and known[0]()._pyws_connection.paused):
+            await asyncio.sleep(0.002)
+        for _ in range(3):
+            gc.collect()
+            await asyncio.sleep(0)
+        stream = known[0]()
+        assert stream is not None
+        stream.close()
+        await stream.closed
+
+    play(peer, conversation)
