@@ -1,13 +1,13 @@
-"""`python -m pyws`: one line for each command, which a module of its own has."""
+"""`python -m pyws`: one line for each command; a module of its name in `commands` is what it does."""
 
 import argparse
 import importlib
 import sys
 
 COMMANDS = {
-    "run": ("script", "run a script as a page would"),
-    "connect": ("terminal", "talk to a server, from a terminal or a pipe"),
-    "serve": ("page", "run a script in a page, again whenever it changes"),
+    "run": "run a script as a page would",
+    "connect": "talk to a server, from a terminal or a pipe",
+    "serve": "run a script in a page, again whenever it changes",
 }
 
 
@@ -26,12 +26,11 @@ python -m pyws COMMAND --help tells the rest, and in Python help(pyws.WebSocket)
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    for name, (_, purpose) in COMMANDS.items():
+    for name, purpose in COMMANDS.items():
         commands.add_parser(name, help=purpose, add_help=False)
     options = parser.parse_args(sys.argv[1:2])
-    module, _ = COMMANDS[options.command]
     try:
-        return int(importlib.import_module(f"pyws.{module}").main(sys.argv[2:]))
+        return int(importlib.import_module(f"pyws.commands.{options.command}").main(sys.argv[2:]))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

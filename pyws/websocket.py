@@ -3,7 +3,7 @@
 Everything that can be decided without the network is decided here, once for all runtimes.
 https://websockets.spec.whatwg.org/
 
-The seam. Below it stands `Connection` (`native.py` in a page, `sockets.py` elsewhere):
+The seam. Below it stands `Connection` (`browser/connection.py` in a page, `cpython/connection.py` elsewhere):
 
     down  Connection(url, protocols, user)  begins to connect; may raise DOMException SyntaxError or SecurityError
           StreamConnection(…, idle)         the same for a stream; if idle, connects to nothing and waits for its close
@@ -41,13 +41,13 @@ from .blob import Blob, buffer_bytes, received
 from .dom import DOMException, Event, EventTarget, event_handler, is_dictionary, members, scalar, text
 
 if sys.platform == "emscripten" or sys.platform == "brython":
-    from .native import Connection
-    from .native import StreamConnection as StreamConnection
-    from .native import UserAgent as UserAgent
+    from .browser.connection import Connection
+    from .browser.connection import StreamConnection as StreamConnection
+    from .browser.connection import UserAgent as UserAgent
 else:
-    from .sockets import Connection
-    from .sockets import StreamConnection as StreamConnection
-    from .useragent import UserAgent as UserAgent
+    from .cpython.connection import Connection
+    from .cpython.connection import StreamConnection as StreamConnection
+    from .cpython.useragent import UserAgent as UserAgent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

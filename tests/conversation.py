@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from unittest import mock
 
 from pyws import UserAgent, WebSocket
-from pyws.handshake import Handshake
-from pyws.sockets import Connection
+from pyws.cpython.connection import Connection
+from pyws.cpython.handshake import Handshake
 from websockets.utils import accept_key
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="

@@ -9,7 +9,7 @@ from stage import scenario
 
 if sys.platform == "emscripten":
     from pyodide.ffi import JsProxy, to_js
-    from pyws import native
+    from pyws.browser import connection as native
 
 FAILED = ["error 3", "close 3 unclean 1006 ''"]
 

@@ -12,7 +12,7 @@ from fnmatch import fnmatch
 
 import kosoku
 import pytest
-import pyws.handshake
+import pyws.cpython.handshake
 from pyws import WebSocket
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(500)]
@@ -83,16 +83,16 @@ async def judge(pattern):
 def work(pattern, hint):
     """Play a group in a worker's process, `hint` added to the offer of compression."""
     logging.disable()  # the reasons of failures that the suite provokes
-    original = pyws.handshake.DeflateFactory
+    original = pyws.cpython.handshake.DeflateFactory
     options = {"client_no_context_takeover": True} if hint else {}
     if pattern.startswith(("12.", "13.")):
         # Most of the run is zlib's, up to 128 MB a case: what is judged is the protocol, so ours may be hasty.
         options["compress_settings"] = {"memLevel": 5, "level": 1}
-    pyws.handshake.DeflateFactory = lambda **keywords: original(**{**keywords, **options})
+    pyws.cpython.handshake.DeflateFactory = lambda **keywords: original(**{**keywords, **options})
     try:
         return asyncio.run(judge(pattern))
     finally:
-        pyws.handshake.DeflateFactory = original
+        pyws.cpython.handshake.DeflateFactory = original
 
 
 @pytest.fixture(scope="module")

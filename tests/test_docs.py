@@ -99,7 +99,7 @@ def test_the_command_line_explains_itself(command):
 def test_every_function_of_the_package_that_is_not_private_says_what_it_does():
     """In all of pyws/*.py: a reader of the source is a reader, too."""
     silent = []
-    for path in Path(pyws.__file__).parent.glob("*.py"):
+    for path in Path(pyws.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         for scope in [tree, *classes]:

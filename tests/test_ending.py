@@ -188,18 +188,18 @@ def test_an_interrupt_goes_its_way_when_everyone_has_heard(runner, url, kind, er
 
 
 PLACES = [
-    ("pyws.handshake.Handshake", "_read_head"),
-    ("pyws.handshake.Handshake", "_read_answer"),
-    ("pyws.useragent.UserAgent", "keep_cookies"),
-    ("pyws.sockets.Connection", "_keep"),
-    ("pyws.sockets.Connection", "_receive"),
-    ("pyws.sockets.Connection", "_judge"),
-    ("pyws.sockets.Connection", "_receive_close"),
-    ("pyws.sockets.Connection", "_write_queue"),
-    ("pyws.sockets.Connection", "_write_core"),
-    ("pyws.sockets.Connection", "_set_timer"),
-    ("pyws.sockets.Connection", "_end_timers"),
-    ("pyws.sockets.Connection", "_conclude"),
+    ("pyws.cpython.handshake.Handshake", "_read_head"),
+    ("pyws.cpython.handshake.Handshake", "_read_answer"),
+    ("pyws.cpython.useragent.UserAgent", "keep_cookies"),
+    ("pyws.cpython.connection.Connection", "_keep"),
+    ("pyws.cpython.connection.Connection", "_receive"),
+    ("pyws.cpython.connection.Connection", "_judge"),
+    ("pyws.cpython.connection.Connection", "_receive_close"),
+    ("pyws.cpython.connection.Connection", "_write_queue"),
+    ("pyws.cpython.connection.Connection", "_write_core"),
+    ("pyws.cpython.connection.Connection", "_set_timer"),
+    ("pyws.cpython.connection.Connection", "_end_timers"),
+    ("pyws.cpython.connection.Connection", "_conclude"),
     ("pyws.websocket.WebSocket", "_pyws_closed"),
     ("pyws.dom.EventTarget", "_pyws_end"),
 ]
@@ -325,7 +325,7 @@ def test_a_loop_that_ends_takes_its_sockets_along(runner, url):
 @pytest.mark.rows("ERR-02", "TMO-03")
 def test_a_refusal_counts_when_its_head_has_come(runner, caplog, monkeypatch):
     """Though the time is up while its body is still coming."""
-    monkeypatch.setattr("pyws.handshake.REFUSAL_BODY_TIMEOUT", 60)
+    monkeypatch.setattr("pyws.cpython.handshake.REFUSAL_BODY_TIMEOUT", 60)
 
     async def main():
         async def refuse(reader, writer):

@@ -11,8 +11,8 @@ import zlib
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyws.handshake import Handshake
-from pyws.sockets import Connection
+from pyws.cpython.connection import Connection
+from pyws.cpython.handshake import Handshake
 
 from conversation import (
     AGENTS,

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 from pyws import Blob, CloseEvent, DOMException, Event, EventTarget, WebSocket
-from pyws.url import BAD_PORTS, parse
+from pyws.cpython.url import BAD_PORTS, parse
 
 
 class Code(enum.IntEnum):

@@ -518,7 +518,7 @@ else:
 
 def test_without_its_server_the_lab_compares_two(lab):
     """Served as files, it says how to get CPython."""
-    from pyws.page import FileHandler, FileServer
+    from pyws.commands.serve import FileHandler, FileServer
 
     import serve
 

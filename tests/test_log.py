@@ -12,10 +12,10 @@ import threading
 from pathlib import Path
 
 import pytest
-import pyws.sockets
+import pyws.cpython.connection
 import trustme
 from pyws import UserAgent, WebSocket
-from pyws.url import parse
+from pyws.cpython.url import parse
 
 from peer import Peer
 
@@ -270,7 +270,7 @@ def test_ends_of_the_program_and_lost_bytes(caplog, url, monkeypatch):
     def act(ws):
         ws.onopen = lambda event: ws.send(bytes(1 << 25))
 
-    monkeypatch.setattr(pyws.sockets, "LINGER", 0.05)
+    monkeypatch.setattr(pyws.cpython.connection, "LINGER", 0.05)
     said = play(caplog, url("accept", "close 1000", "stall"), act, closing_timeout=0.05)
     assert explained(said) == "the server closed it before … had left"
 

@@ -13,30 +13,55 @@ PACKAGE = Path(pyws.__file__).parent
 # Arrows point down: a module imports only what stands in a later line.
 HOUSE = [
     {"__main__"},
-    {"page", "script", "terminal"},
-    {"termination"},
+    {"commands.run", "commands.connect", "commands.serve"},
+    {"commands.termination"},
     {"__init__"},
     {"reconnecting", "websocketstream"},
     {"websocket"},
-    {"native", "sockets"},
-    {"opening", "keepalive"},
-    {"tunnel"},
-    {"handshake", "dialing"},
-    {"refusal", "useragent", "deflate"},
-    {"proxies"},
-    {"url"},
+    {"browser.connection", "cpython.connection"},
+    {"cpython.opening", "cpython.keepalive"},
+    {"cpython.tunnel"},
+    {"cpython.handshake", "cpython.dialing"},
+    {"cpython.refusal", "cpython.useragent", "cpython.deflate"},
+    {"cpython.proxies"},
+    {"cpython.url"},
     {"blob"},
     {"dom"},
     {"javascript"},
     {"loop"},
+    {"browser", "cpython", "commands"},
 ]
-LOADED_IN_A_PAGE = {"__init__", "websocket", "native", "blob", "dom", "javascript", "loop"}
+# What lies beside `__init__` is loaded everywhere, but for what is loaded when it is asked for. A folder says by its
+# name who else loads what it has.
+FOLDERS = ("browser", "cpython", "commands")
+LOADED_IN_A_PAGE = {"__init__", "websocket", "browser", "browser.connection", "blob", "dom", "javascript", "loop"}
 # Beyond the package. Pyodide has loaded asyncio, and what that imports, before any code runs; in Brython it is an empty
 # stub, and `_sys` is in its core as `browser` is: `sys` is not, and tools/bundle.py takes that out.
 BUDGET = {
     "emscripten": {"sys", "js", "pyodide.ffi", "asyncio", "os", "time", "weakref"},
     "brython": {"sys", "_sys", "browser"},
 }
+
+
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
+}
+
+
+def targets(module, statement):
+    """The modules of the package that `from . import …` or its like loads in one of them."""
+    folder = [] if module == "__init__" else ["", *module.split(".")]
+    if MODULES[module].stem != "__init__":
+        folder.pop()
+    if statement.level > 1:
+        del folder[1 - statement.level :]
+    base = ".".join(folder[1:])
+    names = [statement.module] if statement.module else [alias.name for alias in statement.names]
+    found = [f"{base}.{name}".lstrip(".") for name in names]
+    return {name if name in MODULES else "__init__" for name in found} | {
+        name.partition(".")[0] for name in found if "." in name
+    }
 
 
 def imports(module, platform):
@@ -55,13 +80,13 @@ def imports(module, platform):
                 case ast.ImportFrom(level=0):
                     others.add(statement.module)
                 case ast.ImportFrom():
-                    own.update([statement.module] if statement.module else [alias.name for alias in statement.names])
+                    own.update(targets(module, statement))
                 case ast.Try() | ast.With() | ast.For() | ast.While():
                     pytest.fail(f"{module}.py, line {statement.lineno}: an import may hide in here")
                 case ast.ClassDef():
                     visit(statement.body)
 
-    visit(ast.parse((PACKAGE / f"{module}.py").read_text()).body)
+    visit(ast.parse(MODULES[module].read_text()).body)
     return own, others
 
 
@@ -83,7 +108,7 @@ def test_import_loads_nothing_beyond_the_budget(cell):
     """Measured in the runtime itself: what was not loaded before `import pyws` and is after."""
     imported = {name for name in cell.imported_by_pyws() if not name.startswith("pyws.")} - {"pyws"}
     if cell.id.startswith("cpython"):
-        assert "pyws.native" not in cell.imported_by_pyws()
+        assert not any("browser" in name for name in cell.imported_by_pyws())
     else:
         assert imported <= BUDGET["emscripten"] | BUDGET["brython"] | {"browser.aio"}
 
@@ -91,13 +116,31 @@ def test_import_loads_nothing_beyond_the_budget(cell):
 def test_arrows_point_down():
     """No module of the package imports one above it or beside it, not even inside a function."""
     floors = {module: floor for floor, modules in enumerate(HOUSE) for module in modules}
+    assert set(floors) == set(MODULES)
     upwards = []
-    for path in PACKAGE.glob("*.py"):
+    for module, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.level:
-                targets = [node.module] if node.module else [alias.name for alias in node.names]
-                upwards += [f"{path.stem} imports {name}" for name in targets if floors[name] <= floors[path.stem]]
+                own = {module.partition(".")[0]} if "." in module else set()
+                names = targets(module, node) - own
+                upwards += [f"{module} imports {name}" for name in names if floors[name] <= floors[module]]
     assert not upwards
+
+
+def test_only_the_choice_of_the_platform_looks_into_a_folder():
+    """Nothing outside of a folder imports from it but what stands below an `if` that asks for the platform."""
+    found = []
+    for module, path in MODULES.items():
+        chosen = set()
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and "sys.platform" in ast.unparse(node.test):
+                chosen |= {id(inner) for inner in ast.walk(node)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.level and id(node) not in chosen:
+                folders = {name.partition(".")[0] for name in targets(module, node)} & {*FOLDERS}
+                found += [f"{module} imports from {folder}" for folder in folders - {module.partition(".")[0]}]
+    assert not found
 
 
 def test_public_names():

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import pyws
-from pyws import page
+from pyws.commands import serve as page
 
 from cells import chromium, required
 
@@ -180,9 +180,9 @@ def test_the_page_has_the_package_that_is_installed(tmp_path):
     script.touch()
     with serving(script) as address, zipfile.ZipFile(BytesIO(fetch(address + page.WHEEL))) as wheel:
         names = [name for name in wheel.namelist() if name.startswith("pyws/")]
-        assert names == [f"pyws/{path.name}" for path in sorted(page.PACKAGE.glob("*.py"))]
+        assert names == [f"pyws/{path.relative_to(page.PACKAGE)}" for path in sorted(page.PACKAGE.rglob("*.py"))]
         for name in names:
-            assert wheel.read(name) == page.PACKAGE.joinpath(Path(name).name).read_bytes()
+            assert wheel.read(name) == page.PACKAGE.parent.joinpath(name).read_bytes()
 
 
 def test_nothing_else_is_served(tmp_path):

@@ -14,8 +14,8 @@ import warnings
 import pytest
 import trustme
 from pyws import UserAgent
-from pyws.proxies import ProxyError, parse, proxy_for
-from pyws.tunnel import open_tunnel
+from pyws.cpython.proxies import ProxyError, parse, proxy_for
+from pyws.cpython.tunnel import open_tunnel
 
 import proxy_programs
 from cells import count_descriptors, required

@@ -29,7 +29,7 @@ def test_every_scenario_proves_something():
 def test_every_deviation_is_in_the_readme():
     """A departure from a row is a comment where it is made and a line of the README's table, and nothing else is."""
     root = Path(__file__).parent.parent
-    sources = [*root.glob("pyws/*.py"), *root.glob("tests/scenarios*.py")]
+    sources = [*root.glob("pyws/**/*.py"), *root.glob("tests/scenarios*.py")]
     pattern = re.compile(r"# Deviation: (\S+), (.+)$", re.M)
     texts = [path.read_text() for path in sources]
     made = {match for text in texts for match in pattern.findall(text)}

@@ -1,9 +1,9 @@
-"""The two short cuts of pyws/sockets.py change no journal: every scenario again, with the library doing all of it."""
+"""The two short cuts of the connection change no journal: every scenario again, with the library doing all of it."""
 
 import itertools
 
 import pytest
-from pyws import sockets
+from pyws.cpython import connection as sockets
 
 from cells import CPython
 from stage import SCENARIOS

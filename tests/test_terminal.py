@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import pyws
-from pyws.terminal import printable
+from pyws.commands.connect import printable
 
 from peer import Peer
 from proxies import Proxy

@@ -1,7 +1,7 @@
 """What CPython makes of a URL's host: for DNS, for TLS, for the question whether it is this machine."""
 
 import pytest
-from pyws.url import dns_name, is_base, is_localhost, is_origin, is_secure, is_this_machine, parse, tls_name
+from pyws.cpython.url import dns_name, is_base, is_localhost, is_origin, is_secure, is_this_machine, parse, tls_name
 
 SIXTY_THREE, SIXTY_FOUR = "a" * 63, "a" * 64
 LONGEST = ".".join([SIXTY_THREE, SIXTY_THREE, SIXTY_THREE, "a" * 61])  # 253 bytes

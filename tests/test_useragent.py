@@ -16,7 +16,7 @@ import pytest
 import trustme
 from cryptography import x509
 from pyws import DOMException, UserAgent, WebSocket
-from pyws.url import parse
+from pyws.cpython.url import parse
 
 from peer import Peer
 from proxies import Proxy

@@ -35,7 +35,6 @@ if __name__ == "__main__":
 from flit_core import buildapi
 
 DIST = environment.ROOT / "dist"
-PACKAGE = environment.ROOT / "pyws"
 PYODIDE = environment.WEB / "node_modules" / "pyodide"
 # What a page loads of the npm package. It has no micropip, which comes from PyPI.
 PYODIDE_FILES = ["pyodide.js", "pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip"]
@@ -112,9 +111,8 @@ def brython_script() -> str:
     """
     files: dict[str, object] = {}
     for name, source in sorted(page_modules().items()):
-        data = without_remarks(source)
-        # The third value, modules to fetch ahead, has no use: all are in this script.
-        files.update({"pyws": [".py", data, [], 1]} if name == "__init__" else {f"pyws.{name}": [".py", data, []]})
+        # The third value, modules to fetch ahead, has no use: all are in this script. The fourth marks a package.
+        files[name] = [".py", without_remarks(source), [], *([1] if module_path(name).stem == "__init__" else [])]
     digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()
     return f"__BRYTHON__.loadBrythonPackage({json.dumps({'$timestamp': int(digest[:12], 16), **files})})\n"
 
@@ -122,16 +120,26 @@ def brython_script() -> str:
 def page_modules() -> dict[str, str]:
     """Names and sources of the modules of `pyws` that `import pyws` can reach in Brython."""
     modules: dict[str, str] = {}
-    waiting = ["__init__"]
+    waiting = ["pyws"]
     while waiting:
         name = waiting.pop()
         if name not in modules:
-            modules[name] = on_brython((PACKAGE / f"{name}.py").read_text("utf-8"))
+            path = module_path(name)
+            modules[name] = on_brython(path.read_text("utf-8"))
+            package = name if path.stem == "__init__" else name.rpartition(".")[0]
             for node in ast.walk(ast.parse(modules[name])):
-                if isinstance(node, ast.ImportFrom) and node.level == 1:
+                if isinstance(node, ast.ImportFrom) and node.level:
+                    base = package.rsplit(".", node.level - 1)[0]
                     names = [node.module] if node.module else [alias.name for alias in node.names]
-                    waiting += [name for name in names if (PACKAGE / f"{name}.py").exists()]
+                    found = [f"{base}.{name}" for name in names if module_path(f"{base}.{name}").exists()]
+                    waiting += [*found, *(name.rpartition(".")[0] for name in found)]
     return modules
+
+
+def module_path(name: str) -> Path:
+    """Return the file of a module of the package, by its full name."""
+    folder = environment.ROOT.joinpath(*name.split("."))
+    return folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
 
 
 def on_brython(source: str) -> str:

@@ -34,7 +34,14 @@ elif "--guided" in sys.argv:
 
     # Everything that reads what a server says is watched; asyncio is not under test.
     with atheris.instrument_imports(
-        include=["pyws.sockets", "pyws.handshake", "pyws.refusal", "pyws.deflate", "pyws.url", "websockets"]
+        include=[
+            "pyws.cpython.connection",
+            "pyws.cpython.handshake",
+            "pyws.cpython.refusal",
+            "pyws.cpython.deflate",
+            "pyws.cpython.url",
+            "websockets",
+        ]
     ):
         import conversation
 else:

@@ -25,7 +25,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     environment.enter("demo")
 
-from pyws.page import FileHandler, FileServer
+from pyws.commands.serve import FileHandler, FileServer
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.sync.server import Server as WebSocketServer
 from websockets.sync.server import serve as serve_websocket

@@ -7,9 +7,9 @@ https://websockets.spec.whatwg.org/
 
 import sys
 
-from . import javascript
-from .dom import DOMException, scalar
-from .loop import insist, later, now, start
+from .. import javascript
+from ..dom import DOMException, scalar
+from ..loop import insist, later, now, start
 
 # Of a stream on a browser's WebSocket: bytes that wait to be sent above which it waits too, and seconds until it looks.
 HIGH_WATER = 1 << 20
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 if sys.platform == "brython":
     from browser import self as js_global  # what a page calls window; a worker has one too
 
-    from .loop import JsFunction
+    from ..loop import JsFunction
 
     def js_callable(function: "Callable[..., object]") -> "Any":
         """Make `function` callable from JavaScript: a plain function is, a bound method is not."""

@@ -20,7 +20,7 @@ from websockets.http11 import Response
 from websockets.typing import Origin, Subprotocol
 from websockets.uri import WebSocketURI
 
-from . import loop
+from .. import loop
 from .deflate import DeflateFactory
 from .refusal import Refusal, escape, redact
 from .url import Address

@@ -19,8 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pyws import CloseEvent, DOMException, MessageEvent, WebSocket, termination
-from pyws.useragent import UserAgent  # the same; type checkers know that it is not a page's
+from pyws import CloseEvent, DOMException, MessageEvent, WebSocket
+from pyws.cpython.useragent import UserAgent  # the same; type checkers know that it is not a page's
+
+from . import termination
 
 COULD_NOT_CONNECT, USAGE, UNCLEAN, UNFINISHED = 1, 2, 3, 4
 

@@ -14,9 +14,9 @@ from urllib.parse import unquote
 
 from aiohappyeyeballs import AddrInfoType
 
+from ..loop import now
 from . import dialing
 from .handshake import Accept, FailedError, Handshake, asks_for_basic, basic
-from .loop import now
 from .proxies import Proxy, ProxyError, proxy_for
 from .refusal import Refusal, escape
 from .url import BAD_PORTS, Address, tls_name

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 
 from pyws import __version__
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 WHEEL = f"pyws_websocket-{__version__}-py3-none-any.whl"
 INTERVAL = 0.2
@@ -37,7 +37,7 @@ INTERPRETERS = {
 STARTS = {
     "pyodide": """\
 <script type="module">
-import { runPyodide } from "/pyws/page.js";
+import { runPyodide } from "/pyws/commands/serve.js";
 
 await runPyodide(document.body.dataset.interpreter, document.body.dataset.wheel);
 </script>
@@ -47,7 +47,7 @@ await runPyodide(document.body.dataset.interpreter, document.body.dataset.wheel)
 <script src="${interpreter}brython_stdlib.js"></script>
 <script src="/pyws.brython.js"></script>
 <script type="module">
-import { runBrython } from "/pyws/page.js";
+import { runBrython } from "/pyws/commands/serve.js";
 
 await runBrython();
 </script>
@@ -60,7 +60,7 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$script</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="/pyws/page.css">
+<link rel="stylesheet" href="/pyws/commands/serve.css">
 </head>
 <body data-state="loading" $data>
 <header><h1>$script</h1></header>
@@ -123,8 +123,8 @@ class Site:
         """The type and the content of what does not change, by path."""
         return {
             "/": ("text/html", self._page().encode()),
-            "/pyws/page.css": ("text/css", PACKAGE.joinpath("page.css").read_bytes()),
-            "/pyws/page.js": ("text/javascript", PACKAGE.joinpath("page.js").read_bytes()),
+            "/pyws/commands/serve.css": ("text/css", PACKAGE.joinpath("commands/serve.css").read_bytes()),
+            "/pyws/commands/serve.js": ("text/javascript", PACKAGE.joinpath("commands/serve.js").read_bytes()),
             "/pyws.brython.js": ("text/javascript", brython_script().encode()),
             f"/{WHEEL}": ("application/zip", wheel()),
         }
@@ -161,8 +161,8 @@ class Site:
 
 
 def sources() -> dict[str, bytes]:
-    """Return the package's modules, by the names of their files."""
-    return {path.name: path.read_bytes() for path in sorted(PACKAGE.glob("*.py"))}
+    """Return the package's modules, by the paths of their files from its folder."""
+    return {path.relative_to(PACKAGE).as_posix(): path.read_bytes() for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def wheel() -> bytes:
@@ -189,8 +189,8 @@ def brython_script() -> str:
     """
     files: dict[str, object] = {}
     for file, source in sources().items():
-        name = f"pyws.{file.removesuffix('.py')}".removesuffix(".__init__")
-        files[name] = [".py", source.decode(), [], *([1] if name == "pyws" else [])]
+        name = f"pyws.{file.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__")
+        files[name] = [".py", source.decode(), [], *([1] if file.endswith("__init__.py") else [])]
     digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()
     return f"__BRYTHON__.loadBrythonPackage({json.dumps({'$timestamp': int(digest[:12], 16), **files})})\n"
 

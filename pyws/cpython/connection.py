@@ -22,11 +22,11 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
 
-from . import loop as runtime
-from .dom import DOMException, scalar
+from .. import loop as runtime
+from ..dom import DOMException, scalar
+from ..loop import Home, now
 from .handshake import FailedError, describe_loss
 from .keepalive import Keepalive
-from .loop import Home, now
 from .opening import Opening
 from .refusal import Refusal, escape
 from .url import parse

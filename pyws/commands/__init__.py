@@ -1,0 +1,1 @@
+"""What only `python -m pyws NAME` loads: a module for each command."""

@@ -1,0 +1,1 @@
+"""What only CPython loads: the WebSocket protocol over sockets, and what a browser, not a page, decides."""
