@@ -5,6 +5,7 @@ millisecond; the loop, the connection and the socket above it are the real ones.
 """
 
 import asyncio
+import math
 import re
 import struct
 import zlib
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from unittest import mock
 
 from pyws import UserAgent, WebSocket
-from pyws.cpython.connection import Connection
+from pyws.cpython.connection import logger
 from pyws.cpython.handshake import Handshake
 from websockets.utils import accept_key
 
@@ -174,15 +175,15 @@ class Transport(asyncio.Transport):
 
     def _weigh(self):
         protocol = self._protocol
-        fed = len(protocol._core.reader.buffer)
         if isinstance(protocol, Handshake):
-            fed += len(protocol._received)
+            fed = len(protocol._core.reader.buffer) + len(protocol._received)
+        elif (receiver := protocol._receiver) is None:
+            return
         else:
-            fed += bool(protocol._chunks) * protocol._size
-            fragments = sum(map(len, protocol._pieces._parts))
-            limit = min(self.fed * RATIO, protocol._max_size)
-            if fragments > limit:
-                raise ViolationError(f"{fragments} bytes of a message are held, of {limit} at most")
+            fed = receiver.held_size
+            limit = min(self.fed * RATIO, protocol._agent.max_size or math.inf)
+            if receiver.partial_size > limit:
+                raise ViolationError(f"{receiver.partial_size} bytes of a message are held, of {limit} at most")
         if fed > self.fed + SLACK:
             raise ViolationError(f"{fed} bytes are held, of {self.fed} that were fed")
         if self._conversation.manner != "echo" and self.written > self.fed * 4 + SLACK:
@@ -331,7 +332,7 @@ def theatre():
     with (
         mock.patch("websockets.client.generate_key", lambda: KEY),
         mock.patch("sys.excepthook", report),
-        mock.patch.object(Connection, "_log", lambda _, level, outcome: stage.reasons.append(outcome)),
+        mock.patch.object(logger, "log", lambda level, line, address, how, reason: stage.reasons.append(reason)),
     ):
         try:
             yield stage

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyws.cpython.connection import Connection
 from pyws.cpython.handshake import Handshake
+from pyws.cpython.receiver import Receiver
 
 from conversation import (
     AGENTS,
@@ -226,7 +227,7 @@ def test_an_answer_without_end(stage, stream):
     ("owner", "broken", "stream"),
     [
         (Connection, "_set_timer", head()),
-        (Connection, "_receive_fragment", CORPUS[2]),
+        (Receiver, "_add", CORPUS[2]),
         (Handshake, "_read_answer", head()),
         (Handshake, "_fail", b"x"),
     ],

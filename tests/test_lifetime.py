@@ -536,7 +536,7 @@ def test_what_arrives_when_the_program_ends_is_not_dispatched(runner, address, f
 @pytest.mark.rows("BYE-04")
 def test_nothing_is_dispatched_while_tls_says_goodbye(runner, monkeypatch):
     """TLS still reads while it waits for what it wrote to be taken."""
-    monkeypatch.setattr(pyws.cpython.connection, "LINGER", 0.3)
+    monkeypatch.setattr(pyws.cpython.connection, "TCP_CLOSE_TIMEOUT", 0.3)
 
     async def act(ws):
         await is_open(ws)
@@ -565,7 +565,7 @@ def test_leaving_when_the_connection_has_just_ended(runner, address, first, last
 @pytest.mark.rows("BYE-02")
 def test_a_peer_that_does_not_read_cannot_hold_the_program(runner, address, monkeypatch):
     """What the network does not take is given up after `LINGER` seconds."""
-    monkeypatch.setattr(pyws.cpython.connection, "LINGER", 0.1)
+    monkeypatch.setattr(pyws.cpython.connection, "TCP_CLOSE_TIMEOUT", 0.1)
 
     async def act(ws):
         await is_open(ws)

@@ -270,7 +270,7 @@ def test_ends_of_the_program_and_lost_bytes(caplog, url, monkeypatch):
     def act(ws):
         ws.onopen = lambda event: ws.send(bytes(1 << 25))
 
-    monkeypatch.setattr(pyws.cpython.connection, "LINGER", 0.05)
+    monkeypatch.setattr(pyws.cpython.connection, "TCP_CLOSE_TIMEOUT", 0.05)
     said = play(caplog, url("accept", "close 1000", "stall"), act, closing_timeout=0.05)
     assert explained(said) == "the server closed it before … had left"
 

@@ -3,7 +3,9 @@
 import itertools
 
 import pytest
-from pyws.cpython import connection as sockets
+from pyws.cpython.receiver import Receiver
+from pyws.cpython.sender import Sender
+from websockets.client import ClientProtocol
 
 from cells import CPython
 from stage import SCENARIOS
@@ -15,24 +17,20 @@ numbers = itertools.count()
 def long_way(monkeypatch):
     """Leave every frame that comes to the library, and every message that goes: the number of each."""
     counts = {"came": 0, "went": 0}
-    judge = sockets.Connection._judge
+    feed_core, send_text, send_binary = Receiver._feed_core, ClientProtocol.send_text, ClientProtocol.send_binary
 
-    def counting_judge(self, data):
-        counts["came"] += 1
-        return judge(self, data)
+    def counting(name, original):
+        def counted(self, data, *arguments):
+            counts[name] += 1
+            return original(self, data, *arguments)
 
-    def write_queue(self):
-        queue, self._queue, self._queued = self._queue, [], 0
-        for first, payload in queue:
-            counts["went"] += 1
-            (self._core.send_text if first == sockets.TEXT else self._core.send_binary)(payload)
-            self._write(b"".join(self._core.data_to_send()), len(payload))
+        return counted
 
-    # No frame begins with these, so that none is taken for plain and whole.
-    monkeypatch.setattr(sockets, "TEXT", 0x181)
-    monkeypatch.setattr(sockets, "BINARY", 0x182)
-    monkeypatch.setattr(sockets.Connection, "_judge", counting_judge)
-    monkeypatch.setattr(sockets.Connection, "_write_queue", write_queue)
+    monkeypatch.setattr(Receiver, "takes_short_cuts", False)
+    monkeypatch.setattr(Sender, "takes_short_cuts", False)
+    monkeypatch.setattr(Receiver, "_feed_core", counting("came", feed_core))
+    monkeypatch.setattr(ClientProtocol, "send_text", counting("went", send_text))
+    monkeypatch.setattr(ClientProtocol, "send_binary", counting("went", send_binary))
     return counts
 
 

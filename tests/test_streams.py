@@ -282,7 +282,7 @@ def test_a_stream_that_is_paused_can_be_closed(peer):
     async def conversation(stage):
         async with stage.stream("accept", f"bulk 64 {MIB}", "until close", "close 1000") as stream:
             await settled(lambda: peer.records[stage._keys[id(stream)]].written)
-            assert stream._pyws_connection._paused
+            assert stream._pyws_connection.paused
         return (await stream.closed).closeCode
 
     assert play(peer, conversation) == 1000

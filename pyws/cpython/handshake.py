@@ -22,7 +22,7 @@ from websockets.uri import WebSocketURI
 
 from .. import loop
 from .deflate import DeflateFactory
-from .refusal import Refusal, escape, redact
+from .refusal import Refusal, describe, escape, redact
 from .url import Address
 from .useragent import UserAgent
 
@@ -282,7 +282,7 @@ def describe_loss(error: BaseException | None) -> str:
         return f'the server ended TLS with the alert "{words}"'
     if isinstance(error, ConnectionResetError):
         return "the server reset the connection"
-    return f"the connection broke ({escape(str(error)) or type(error).__name__})"
+    return f"the connection broke ({describe(error)})"
 
 
 def _refusal_of(head: bytes) -> Response | None:

@@ -102,6 +102,11 @@ def escape(text: str, limit: int = MAX_SHOWN) -> str:
     )
 
 
+def describe(error: BaseException) -> str:
+    """Tell an exception in one line: an error of the operating system as it is."""
+    return escape(str(error)) or type(error).__name__
+
+
 def _public(location: str) -> str:
     """Return a URL without what may be secret: credentials, query and fragment."""
     try:
