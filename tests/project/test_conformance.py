@@ -47,17 +47,17 @@ def test_a_difference_needs_a_name(monkeypatch):
 
 def test_every_deviation_of_a_scenario_is_found():
     """Those that README's table names, but for what deviates everywhere."""
-    text = (conformance.HERE.parent / "README.md").read_text()
+    text = (conformance.TESTS.parent / "README.md").read_text()
     assert all(f"| {who} | {row} |" in text for named in conformance.deviations().values() for row, who in named)
     assert ("ERR-05", "Chromium") in conformance.deviations()["a_reset_is_an_error"]
 
 
 def test_the_readme_counts_right():
     """So many scenarios in so many runtimes."""
-    from cells import CELLS
+    from runtimes import CELLS
     from stage import SCENARIOS
 
-    text = (conformance.HERE.parent / "README.md").read_text()
+    text = (conformance.TESTS.parent / "README.md").read_text()
     assert f"It plays {len(SCENARIOS)} conversations in {len(CELLS)} runtimes" in text
 
 

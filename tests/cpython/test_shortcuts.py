@@ -5,7 +5,7 @@ import itertools
 import pytest
 from pyws.cpython import connection as sockets
 
-from cells import CPython
+from runtimes import CPython
 from stage import SCENARIOS
 
 numbers = itertools.count()
