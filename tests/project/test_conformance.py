@@ -63,7 +63,7 @@ def test_the_readme_counts_right():
 
 def test_the_page_shows_each_journal_on_click(monkeypatch, tmp_path):
     """From a file, with no network, as wide as a phone: the marks, the words and the journals."""
-    from cells import chromium
+    from runtimes import chromium
 
     monkeypatch.setattr(conformance, "PAGE", tmp_path / "page.html")
     conformance.write(results(monkeypatch, [("CON-01", "WebKit")]))
