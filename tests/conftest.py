@@ -7,8 +7,8 @@ import signal
 import pytest
 
 import conformance
-from cells import CELLS, required
 from peer import Peer
+from runtimes import CELLS, required
 from stage import SCENARIOS
 
 

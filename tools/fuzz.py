@@ -3,7 +3,7 @@
 python3 tools/fuzz.py [--runs N] [--seconds N] [--seed N]
 
 `--runs` mutated conversations, then `--seconds` of coverage-guided fuzzing with atheris; 0 leaves one out. A
-conversation that breaks a law of tests/conversation.py is printed, fit to be pasted into a test, and ends the run.
+conversation that breaks a law of tests/kit/offline.py is printed, fit to be pasted into a test, and ends the run.
 """
 
 import argparse
@@ -24,11 +24,11 @@ import environment
 if __name__ == "__main__":
     environment.enter("test")
 
-sys.path[:0] = [str(environment.ROOT), str(environment.ROOT / "tests")]
+sys.path[:0] = [str(environment.ROOT), str(environment.ROOT / "tests" / "kit")]
 
 if TYPE_CHECKING:
     atheris: Any
-    conversation: Any
+    offline: Any
 elif "--guided" in sys.argv:
     import atheris
 
@@ -43,9 +43,9 @@ elif "--guided" in sys.argv:
             "websockets",
         ]
     ):
-        import conversation
+        import offline
 else:
-    import conversation
+    import offline
 
 BATCH = 2000  # conversations between two signs of life
 LONGEST = 5000  # bytes of an input of atheris
@@ -55,11 +55,11 @@ def play_batch(seed: int) -> tuple[Counter[str], str | None]:
     """Play a batch in a worker: how many opened, how each ended, and what broke a law if anything did."""
     accidents = random.Random(seed)
     figures: Counter[str] = Counter()
-    with conversation.theatre() as stage:
+    with offline.theatre() as stage:
         for _ in range(BATCH):
             try:
-                events = stage.play(conversation.mutated(accidents))
-            except conversation.ViolationError as error:
+                events = stage.play(offline.mutated(accidents))
+            except offline.ViolationError as error:
                 return figures, str(error)
             figures["opened"] += events[0].type == "open"
             figures["messages"] += sum(event.type == "message" for event in events)
@@ -104,9 +104,9 @@ def guide(seconds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder, "corpus")
         corpus.mkdir()
-        for number, stream in enumerate(conversation.CORPUS):
+        for number, stream in enumerate(offline.CORPUS):
             (corpus / str(number)).write_bytes(bytes([1, 0, 0, 0, 0]) + stream[:LONGEST])
-        words = ["".join([f"\\x{byte:02x}" for byte in token]) for token in set(conversation.TOKENS)]
+        words = ["".join([f"\\x{byte:02x}" for byte in token]) for token in set(offline.TOKENS)]
         Path(folder, "tokens").write_text("".join([f'"{word}"\n' for word in words if len(word) < 240]))
         command = [sys.executable, __file__, "--guided", folder, "--seconds", str(seconds)]
         if subprocess.run(command, cwd=environment.ROOT).returncode:
@@ -124,11 +124,11 @@ def guided(folder: str, seconds: int) -> None:
         "rss_limit_mb": 2000,
         "print_final_stats": 1,
     }
-    with conversation.theatre() as stage:
+    with offline.theatre() as stage:
         arguments = [f"-{name}={value}" for name, value in options.items()]
         atheris.Setup(
             [sys.argv[0], *arguments, f"{folder}/corpus"],
-            lambda data: stage.play(conversation.Conversation.read(data)) and None,
+            lambda data: stage.play(offline.Conversation.read(data)) and None,
         )
         atheris.Fuzz()
 

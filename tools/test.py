@@ -42,7 +42,7 @@ def main() -> int:
     with environment.step("bundling what pages load"):
         bundle.build()
     steps = {name: [sys.executable, *command] for name, command in STEPS.items()}
-    tests = environment.ROOT.joinpath("tests").glob("test_*.py")
+    tests = environment.ROOT.joinpath("tests").rglob("test_*.py")
     once = [f"--ignore={file}" for file in tests if ONCE.search(file.read_text("utf-8"))]
     for version, program in environment.other_pythons():
         folder = environment.ROOT / f".venv-{version}"

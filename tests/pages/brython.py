@@ -10,11 +10,10 @@ try:
     import pyws  # noqa: F401 - for what it imports
 
     imported = sorted(set(sys.modules) - before)
-    sys.path.insert(0, "/tests")
-    for file in js_global.URL.new(js_global.location.href).searchParams.get("files").split(" "):
-        __import__(file.replace(".py", ""))
+    sys.path[:0] = ["/tests", "/tests/kit"]
     import json
 
+    import scenarios  # noqa: F401 - for what it tells the stage
     import stage
 
     def run_scenario(*details):

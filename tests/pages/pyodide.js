@@ -5,16 +5,19 @@ export async function play(loaded, base, read, files) {
   const pyodide = await loaded;
   const { wheel } = JSON.parse(await read(`${base}dist/index.json`));
   await pyodide.loadPackage(`${base}dist/${wheel}`, { messageCallback: () => {} });
-  for (const file of files) {
-    pyodide.FS.writeFile(file, await read(`${base}tests/${file}`));
+  for (const folder of new Set(files.map((file) => file.replace(/[^/]+$/, "")))) {
+    pyodide.FS.mkdirTree(`/tests/${folder}`);
   }
-  const modules = files.map((file) => file.replace(".py", ""));
+  for (const file of files) {
+    pyodide.FS.writeFile(`/tests/${file}`, await read(`${base}tests/${file}`));
+  }
   const perform = pyodide.runPython(`
     import json, sys
     before = set(sys.modules)
     import pyws
     imported = sorted(set(sys.modules) - before)
-    import ${modules}
+    sys.path += ['/tests', '/tests/kit']
+    import scenarios, stage
 
     async def perform(*arguments):
         return json.dumps(await stage.perform(*arguments))

@@ -10,10 +10,10 @@ try:
     import pyws  # noqa: F401 - for what it imports
 
     imported = sorted(set(sys.modules) - before)
-    for file in window.URL.new(window.location.href).searchParams.get("files").split(" "):
-        __import__(file.replace(".py", ""))
+    sys.path += ["/tests", "/tests/kit"]
     import json
 
+    import scenarios  # noqa: F401 - for what it tells the stage
     import stage
 
     async def run_scenario(*details):

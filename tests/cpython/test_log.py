@@ -19,7 +19,7 @@ from pyws.cpython.url import parse
 
 from peer import Peer
 
-README = Path(__file__).parent.parent.joinpath("README.md").read_text("utf-8")
+README = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
 numbers = itertools.count()
 
 

@@ -1,6 +1,6 @@
 """The rows of the specification, and where each is proved: by scenarios, in every runtime, or by tests on CPython.
 
-    python3 tests/rows.py     prints the table
+    python3 tests/requirements.py     prints the table
 
 A scenario names its rows in `@scenario(...)`, a test in `@pytest.mark.rows(...)`. A row that nothing here can prove
 stands in `UNPROVED` with the reason.
@@ -10,19 +10,19 @@ import ast
 from pathlib import Path
 
 HERE = Path(__file__).parent
-ROWS = dict(line.rstrip("\n").split("\t") for line in (HERE / "rows.tsv").read_text().splitlines())
+ROWS = dict(line.rstrip("\n").split("\t") for line in (HERE / "requirements.tsv").read_text().splitlines())
 
 UNPROVED: dict[str, str] = {}
 
 
 def proofs():
-    """Each row's proofs, as "file::function", in the order of the files."""
+    """Each row's proofs, as "folder/file::function", in the order of the files."""
     found = {row: [] for row in ROWS}
-    for path in sorted(HERE.glob("*.py")):
+    for path in sorted(HERE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 for row in cited(node):
-                    found.setdefault(row, []).append(f"{path.name}::{node.name}")
+                    found.setdefault(row, []).append(f"{path.relative_to(HERE).as_posix()}::{node.name}")
     return found
 
 

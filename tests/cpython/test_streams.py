@@ -17,7 +17,7 @@ from peer import Peer
 from stage import Stage
 
 MIB = 1 << 20
-README = Path(__file__).parent.parent.joinpath("README.md").read_text("utf-8")
+README = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
 numbers = itertools.count()
 
 

@@ -1,6 +1,5 @@
 """`python -m pyws run`: a page's script on CPython, alive until its sockets are closed."""
 
-import os
 import re
 import signal
 import subprocess
@@ -10,33 +9,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import pyws
 
-PATH = str(Path(pyws.__file__).parent.parent)
-ROOT = Path(__file__).parent.parent
+from programs import python, run
+
+ROOT = Path(__file__).parents[2]
 ECHO = ROOT / "web" / "examples" / "echo.py"
-
-
-def run(*arguments, **settings):
-    """Run a page's script to its end: exit status, what it printed, what it complained of."""
-    return python("-m", "pyws", "run", *arguments, **settings)
-
-
-def python(*arguments, cwd=None, input=None, **environment):
-    """Run Python to its end."""
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", *map(str, arguments)],
-        capture_output=True,
-        cwd=cwd,
-        input=input,
-        text=True,
-        encoding="utf-8",
-        timeout=30,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": PATH, **environment},
-    )
-    # With -X dev asyncio tells of slow steps: on a busy machine any is, and it says nothing of the program.
-    errors = re.sub(r"^Executing .+ took [\d.]+ seconds\n", "", done.stderr, flags=re.M)
-    return done.returncode, done.stdout, errors
 
 
 @pytest.fixture

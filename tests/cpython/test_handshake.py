@@ -127,7 +127,7 @@ asyncio.run(main(), debug=True)
 
 def talk(*urls, authority=None, folder=None):
     """One connection after the other in a Python of its own, which trusts that authority: its journal and its log."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "kit")}
     if authority is not None:
         environment["SSL_CERT_FILE"] = str(folder / "authority.pem")
         authority.cert_pem.write_to_path(environment["SSL_CERT_FILE"])

@@ -18,10 +18,10 @@ from pyws.cpython.proxies import ProxyError, parse, proxy_for
 from pyws.cpython.tunnel import open_tunnel
 
 import proxy_programs
-from cells import count_descriptors, required
 from peer import Peer
 from proxies import Proxy, Script
 from resolver import resolving
+from runtimes import count_descriptors, required
 from stage import Stage
 
 VARIABLES = [name + "_proxy" for name in ("http", "https", "ws", "wss", "socks", "all", "no")]

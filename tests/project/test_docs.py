@@ -10,7 +10,7 @@ import pytest
 import pyws
 
 import serve
-from test_main import python, run
+from programs import python, run
 
 pytestmark = pytest.mark.once
 

@@ -19,11 +19,11 @@ from zipfile import ZipFile
 import pytest
 from packaging.requirements import Requirement
 
-from cells import chromium, required
+from runtimes import chromium, required
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]  # packages may have to be fetched
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 INSTALL = ROOT.joinpath("README.md").read_text("utf-8").partition("## Install")[2].partition("\n## ")[0]
 LINES = dict(re.findall(r"^\| ([^|]+) \| `([^|]+)` \|$", INSTALL, re.M))
 READY_WITHIN = 50  # seconds for a page to load its interpreter, and for one echo

@@ -1029,7 +1029,7 @@ async def what_browsers_disagree_on_is_decided_above_them(stage):
 async def five_hundred_sockets_leave_nothing_behind(stage):
     """Once closed and dropped, no socket, no connection and nothing that ties them to JavaScript is left.
 
-    `test_lifetime.py` plays it too, and then looks for what only the browser's own garbage collector can tell.
+    `cpython/test_lifetime.py` plays it too, and then looks for what only the browser's own garbage collector can tell.
     """
     first = stage.connect("accept", "text x", "close", journal=False)
 

@@ -8,13 +8,12 @@ import pytest
 
 import serve
 import services
-from cells import chromium, required
-from test_main import run
-from test_page import shown
+from programs import run, shown
+from runtimes import chromium, required
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
 
-EXAMPLES = Path(__file__).parent.parent / "web" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "web" / "examples"
 
 PRINTED = {
     "chat": """\

@@ -23,13 +23,13 @@ import warnings
 from pathlib import Path
 from urllib.parse import urlencode
 
+import scenarios  # noqa: F401 - each of them makes itself known to the stage
 import stage
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 WEB = TESTS.parent / "web"
-PAGE_FILES = ["notation.py", "stage.py", *sorted(path.name for path in TESTS.glob("scenarios*.py"))]
-for file in PAGE_FILES:
-    importlib.import_module(file.removesuffix(".py"))
+SCENARIO_FILES = TESTS.glob("scenarios/*.py")
+PAGE_FILES = ["kit/notation.py", "kit/stage.py", *sorted(f"scenarios/{path.name}" for path in SCENARIO_FILES)]
 
 READY_WITHIN = 50  # seconds for a page to load its interpreter
 SCENARIO_WITHIN = 50  # seconds for one scenario in a page; its own waits end sooner

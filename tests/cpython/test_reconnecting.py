@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 from pyws import ReconnectingWebSocket
-
-from peer import Peer
-from stage import encode
-from stage import row as shown
 from test_lifetime import inside, survives
-from test_main import run
 from test_threads import elsewhere, event
 
-README = Path(__file__).parent.parent / "README.md"
+from peer import Peer
+from programs import run
+from stage import encode
+from stage import row as shown
+
+README = Path(__file__).parents[2] / "README.md"
 QUICK = {"first_delay": 0.01, "jitter": 0}
 numbers = itertools.count()
 

@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from cells import chromium, firefox, required, webkit
 from peer import Peer
+from runtimes import chromium, firefox, required, webkit
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.name for path in ROOT.glob("web/examples/*.py"))
 READY_WITHIN = 50  # seconds for the page to load its interpreters
 DONE_WITHIN = 75  # seconds for a run: on two busy cores WebKit needs many

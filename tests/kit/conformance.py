@@ -9,16 +9,16 @@ import json
 import re
 from pathlib import Path
 
-HERE = Path(__file__).parent
-TEMPLATE = HERE / "pages" / "conformance.html"
-PAGE = HERE.parent / "web" / "conformance.html"
+TESTS = Path(__file__).parents[1]
+TEMPLATE = TESTS / "pages" / "conformance.html"
+PAGE = TESTS.parent / "web" / "conformance.html"
 EQUAL, DEVIATES, FAILED = "equal", "deviates", "failed"
 
 
 def deviations():
     """The deviations that each scenario names, as {scenario: [(row, "Firefox and WebKit")]}."""
     found = {}
-    for path in HERE.glob("scenarios*.py"):
+    for path in TESTS.glob("scenarios/*.py"):
         source = path.read_text()
         lines = source.splitlines()
         for node in ast.parse(source).body:
@@ -31,7 +31,7 @@ def deviations():
 def compare(played, cells, scenarios):
     """The results as the page reads them; `played` is {(scenario, cell id): what the cell's `run` returned}.
 
-    `cells` are those of `cells.py`, `scenarios` is stage.SCENARIOS.
+    `cells` are those of `runtimes.py`, `scenarios` is stage.SCENARIOS.
     """
     named = deviations()
     rows = []

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import environment
-from cells import Unavailable
+from runtimes import Unavailable
 
 USER, PASSWORD, SIMPLE = "user", "p@ss:wörd", "p.a-s_s"  # the simple one is all that tinyproxy can be told
 START_WITHIN = 20  # seconds; squid takes its time

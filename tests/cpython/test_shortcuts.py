@@ -7,7 +7,7 @@ from pyws.cpython.receiver import Receiver
 from pyws.cpython.sender import Sender
 from websockets.client import ClientProtocol
 
-from cells import CPython
+from runtimes import CPython
 from stage import SCENARIOS
 
 numbers = itertools.count()

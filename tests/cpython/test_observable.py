@@ -11,7 +11,7 @@ from pyws import Event, EventTarget, WebSocket
 
 from stage import Stage
 
-README = Path(__file__).parent.parent.joinpath("README.md").read_text("utf-8")
+README = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
 numbers = itertools.count()
 
 

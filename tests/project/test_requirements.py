@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rows import ROWS, UNPROVED, proofs
+from requirements import ROWS, UNPROVED, proofs
 
 pytestmark = pytest.mark.once
 
@@ -26,10 +26,18 @@ def test_every_scenario_proves_something():
     assert [name for name, scenario in SCENARIOS.items() if not scenario.ids] == []
 
 
+def test_every_file_of_scenarios_is_played():
+    """The package imports each of them, else no runtime would know of it."""
+    import scenarios
+
+    files = Path(scenarios.__file__).parent.glob("*.py")
+    assert [path.name for path in files if path.stem != "__init__" and not hasattr(scenarios, path.stem)] == []
+
+
 def test_every_deviation_is_in_the_readme():
     """A departure from a row is a comment where it is made and a line of the README's table, and nothing else is."""
-    root = Path(__file__).parent.parent
-    sources = [*root.glob("pyws/**/*.py"), *root.glob("tests/scenarios*.py")]
+    root = Path(__file__).parents[2]
+    sources = [*root.glob("pyws/**/*.py"), *root.glob("tests/scenarios/*.py")]
     pattern = re.compile(r"# Deviation: (\S+), (.+)$", re.M)
     texts = [path.read_text() for path in sources]
     made = {match for text in texts for match in pattern.findall(text)}

@@ -18,15 +18,15 @@ import pytest
 import pyws
 from pyws.commands import serve as page
 
-from cells import chromium, required
+from programs import shown
+from runtimes import chromium, required
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PACKAGES = ROOT / "web" / "node_modules"
 PATH = os.pathsep.join([str(Path(pyws.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
 SERVE = [sys.executable, "-X", "dev", "-m", "pyws", "serve"]
-READY_WITHIN = 60  # seconds for a page to load its interpreter and run
 
 
 @contextlib.contextmanager
@@ -53,17 +53,6 @@ def browser():
         with required():
             driver = stack.enter_context(chromium())
         yield driver
-
-
-def shown(driver, text, state):
-    """What the page shows, as soon as it has that text and is in that state."""
-    patience = time.monotonic() + READY_WITHIN
-    while True:
-        output = driver.execute_script("return document.getElementById('output')?.textContent ?? ''")
-        if text in output and driver.execute_script("return document.body.dataset.state") == state:
-            return output
-        assert time.monotonic() < patience, [output, *driver.get_log("browser")]
-        time.sleep(0.05)
 
 
 SCRIPT = """

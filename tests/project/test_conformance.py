@@ -47,23 +47,23 @@ def test_a_difference_needs_a_name(monkeypatch):
 
 def test_every_deviation_of_a_scenario_is_found():
     """Those that README's table names, but for what deviates everywhere."""
-    text = (conformance.HERE.parent / "README.md").read_text()
+    text = (conformance.TESTS.parent / "README.md").read_text()
     assert all(f"| {who} | {row} |" in text for named in conformance.deviations().values() for row, who in named)
     assert ("ERR-05", "Chromium") in conformance.deviations()["a_reset_is_an_error"]
 
 
 def test_the_readme_counts_right():
     """So many scenarios in so many runtimes."""
-    from cells import CELLS
+    from runtimes import CELLS
     from stage import SCENARIOS
 
-    text = (conformance.HERE.parent / "README.md").read_text()
+    text = (conformance.TESTS.parent / "README.md").read_text()
     assert f"It plays {len(SCENARIOS)} conversations in {len(CELLS)} runtimes" in text
 
 
 def test_the_page_shows_each_journal_on_click(monkeypatch, tmp_path):
     """From a file, with no network, as wide as a phone: the marks, the words and the journals."""
-    from cells import chromium
+    from runtimes import chromium
 
     monkeypatch.setattr(conformance, "PAGE", tmp_path / "page.html")
     conformance.write(results(monkeypatch, [("CON-01", "WebKit")]))

@@ -21,13 +21,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-import cells
-from cells import chromium, required
-from test_main import PATH, python, run
+import runtimes
+from programs import PATH, python, run
+from runtimes import chromium, required
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = ROOT.joinpath("README.md").read_text("utf-8")
 # A server of nobody's and that of tools/serve.py in the README, here one that this test started.
 LOCAL = ["wss://example.org/", "ws://127.0.0.1:8765/"]
@@ -40,24 +40,28 @@ WITHIN = 30  # seconds for a page to load its interpreter and say its first word
 
 # Lines of a shell that are not run here as they stand, and the test that does what they do.
 ELSEWHERE = {
-    "python3 tools/demo.py": "test_page.py::test_the_pages_of_the_demo_run_their_script",
+    "python3 tools/demo.py": "commands/test_serve.py::test_the_pages_of_the_demo_run_their_script",
     "python3 tools/test.py": "test_scenarios.py::test_scenario",  # which is what runs it
-    "python3 tools/serve.py": "test_readme.py::test_the_pages_run_the_program",
-    "python -m pyws run web/hello.py": "test_readme.py::test_a_program_runs",
-    "python -m pyws run web/examples/echo.py wss://example.org/echo": "test_main.py::test_the_line_of_the_readme",
-    "python -m pyws serve --runtime brython web/examples/echo.py wss://example.org/echo": (
-        "test_page.py::test_the_line_of_the_readme"
+    "python3 tools/serve.py": "project/test_readme.py::test_the_pages_run_the_program",
+    "python -m pyws run web/hello.py": "project/test_readme.py::test_a_program_runs",
+    "python -m pyws run web/examples/echo.py wss://example.org/echo": (
+        "commands/test_run.py::test_the_line_of_the_readme"
     ),
-    "python -m pyws connect wss://example.org/echo": "test_terminal.py::test_the_lines_of_the_readme",
-    "echo hello | python -m pyws connect wss://example.org/echo": "test_terminal.py::test_the_lines_of_the_readme",
+    "python -m pyws serve --runtime brython web/examples/echo.py wss://example.org/echo": (
+        "commands/test_serve.py::test_the_line_of_the_readme"
+    ),
+    "python -m pyws connect wss://example.org/echo": "commands/test_connect.py::test_the_lines_of_the_readme",
+    "echo hello | python -m pyws connect wss://example.org/echo": (
+        "commands/test_connect.py::test_the_lines_of_the_readme"
+    ),
     "python -m pyws connect --send hello --count 1 wss://example.org/echo": (
-        "test_terminal.py::test_the_lines_of_the_readme"
+        "commands/test_connect.py::test_the_lines_of_the_readme"
     ),
     "python -m pyws run web/examples/ticker.py ws://127.0.0.1:8765/": (
-        "test_examples.py::test_an_example_runs_by_its_own_line"
+        "project/test_examples.py::test_an_example_runs_by_its_own_line"
     ),
     ".venv/bin/python -m pytest tests/test_scenarios.py --cells cpython -k a_line_break": (
-        "test_readme.py::test_a_scenario_takes_three_steps"
+        "project/test_readme.py::test_a_scenario_takes_three_steps"
     ),
     ".venv/bin/python -m pytest tests/test_scenarios.py -k a_line_break": "test_scenarios.py::test_scenario",
 }
@@ -191,15 +195,16 @@ def test_a_scenario_takes_three_steps(block, tmp_path):
         tmp_path.joinpath(name).symlink_to(ROOT / name)
     tests = tmp_path / "tests"
     tests.mkdir()
-    for path in ROOT.joinpath("tests").iterdir():
-        if path.name not in ("scenarios.py", "__pycache__"):
-            tests.joinpath(path.name).symlink_to(path)
-    text = ROOT.joinpath("tests", "scenarios.py").read_text("utf-8")
+    tests.joinpath("scenarios").mkdir()
+    for path in [*ROOT.glob("tests/*"), *ROOT.glob("tests/scenarios/*.py")]:
+        if path.name not in ("scenarios", "laws.py", "__pycache__"):
+            tmp_path.joinpath(path.relative_to(ROOT)).symlink_to(path)
+    text = ROOT.joinpath("tests", "scenarios", "laws.py").read_text("utf-8")
     (line,) = re.findall(r"^ *\.venv/bin/python (-m pytest .+ --cells cpython .+)$", README, re.M)
     command = [sys.executable, *line.split(), "-q", "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTHONPATH": PATH}
     for code, status in [(block.text, 0), (block.text.replace("'bye'", "'good'"), 1)]:
-        tests.joinpath("scenarios.py").write_text(f"{text}\n\n{code}", "utf-8")
+        tests.joinpath("scenarios", "laws.py").write_text(f"{text}\n\n{code}", "utf-8")
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == status, done.stdout
         assert re.search(r"^2 (passed|failed)", done.stdout, re.M), done.stdout  # asyncio and uvloop
@@ -271,7 +276,7 @@ def site(tmp_path_factory):
     with contextlib.ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setitem(serve.FOLDERS, "/", folder)
-        patch.setattr(cells, "CHROMIUM_FLAGS", [*cells.CHROMIUM_FLAGS, "--ignore-certificate-errors"])
+        patch.setattr(runtimes, "CHROMIUM_FLAGS", [*runtimes.CHROMIUM_FLAGS, "--ignore-certificate-errors"])
         origin = stack.enter_context(serve.pages())
         server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), serve.PageHandler))
         server.socket = context.wrap_socket(server.socket, server_side=True)

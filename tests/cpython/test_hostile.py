@@ -1,6 +1,6 @@
-"""Servers that say anything, in any pieces, and stop at any moment: the laws of `conversation.py` hold.
+"""Servers that say anything, in any pieces, and stop at any moment: the laws of `offline.py` hold.
 
-`tools/fuzz.py` is the same at length; test_sockets.py cuts real connections.
+`tools/fuzz.py` is the same at length; test_transport.py cuts real connections.
 """
 
 import random
@@ -15,7 +15,7 @@ from pyws.cpython.connection import Connection
 from pyws.cpython.handshake import Handshake
 from pyws.cpython.receiver import Receiver
 
-from conversation import (
+from offline import (
     AGENTS,
     BODIES,
     CORPUS,

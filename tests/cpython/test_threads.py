@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pyws import WebSocket
 
+from programs import run
 from stage import encode
-from test_main import run
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 keys = itertools.count()
 
 

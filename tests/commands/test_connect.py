@@ -24,7 +24,7 @@ from stage import encode
 
 CONNECT = [sys.executable, "-W", "default", "-m", "pyws", "connect"]
 PROMPT = "\x1b[?2004h"  # a prompt begins by asking for brackets around what is pasted
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PATIENCE = 20  # seconds for anything to appear
 keys = itertools.count()
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from cells import TESTS, Node, required
+from runtimes import TESTS, Node, required
 
 pytestmark = pytest.mark.once
 
