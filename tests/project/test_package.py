@@ -14,7 +14,7 @@ PACKAGE = Path(pyws.__file__).parent
 HOUSE = [
     {"__main__"},
     {"commands.run", "commands.connect", "commands.serve"},
-    {"commands.termination"},
+    {"commands.packing", "commands.termination"},
     {"__init__"},
     {"reconnecting", "websocketstream"},
     {"websocket"},
@@ -36,7 +36,7 @@ HOUSE = [
 FOLDERS = ("browser", "cpython", "commands")
 LOADED_IN_A_PAGE = {"__init__", "websocket", "browser", "browser.connection", "blob", "dom", "javascript", "loop"}
 # Beyond the package. Pyodide has loaded asyncio, and what that imports, before any code runs; in Brython it is an empty
-# stub, and `_sys` is in its core as `browser` is: `sys` is not, and tools/bundle.py takes that out.
+# stub, and `_sys` is in its core as `browser` is: `sys` is not, and commands/packing.py takes that out.
 BUDGET = {
     "emscripten": {"sys", "js", "pyodide.ffi", "asyncio", "os", "time", "weakref"},
     "brython": {"sys", "_sys", "browser"},
