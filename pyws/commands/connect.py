@@ -19,10 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pyws import CloseEvent, DOMException, MessageEvent, WebSocket
-from pyws.cpython.useragent import UserAgent  # the same; type checkers know that it is not a page's
+from pyws import CloseEvent, DOMException, MessageEvent, UserAgent, WebSocket
 
 from . import termination
+
+# A type checker reads on only for CPython, where `UserAgent` has settings.
+assert sys.platform != "emscripten" and sys.platform != "brython"
 
 COULD_NOT_CONNECT, USAGE, UNCLEAN, UNFINISHED = 1, 2, 3, 4
 
