@@ -14,7 +14,8 @@ PACKAGE = Path(pyws.__file__).parent
 HOUSE = [
     {"__main__"},
     {"commands.run", "commands.connect", "commands.serve"},
-    {"commands.packing", "commands.termination"},
+    {"commands.session"},
+    {"commands.packing", "commands.printable", "commands.prompt", "commands.stdin", "commands.termination"},
     {"__init__"},
     {"reconnecting", "websocketstream"},
     {"websocket"},
