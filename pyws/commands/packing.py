@@ -1,6 +1,6 @@
 """The package in the two forms that a page loads: a wheel for Pyodide, a script for Brython.
 
-Its law: what is packed is the package that is installed here, and the same sources make the same bytes.
+Its law: the installed package is packed, and the same sources make the same bytes.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""A prompt with history, below the messages that are shown: prompt_toolkit's."""
+"""A prompt with history below the messages, by prompt_toolkit."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""One conversation with a server: what is sent, what is shown, and the exit status that follows.
+"""One conversation with a server: it sends lines, shows messages, and gives the exit status.
 
 Its law: a text from a server reaches a terminal only through `printable`.
 """
@@ -61,7 +61,7 @@ class Session:
         """Connect, send the messages, close; return the exit status.
 
         Without `messages`, the lines of the prompt are sent; without a prompt, the lines of stdin. Raise
-        `DOMException` if the arguments are no URL or no subprotocols, `KeyboardInterrupt` at Ctrl-C in the prompt,
+        `DOMException` if the URL or a subprotocol is not valid, `KeyboardInterrupt` at Ctrl-C in the prompt,
         `BrokenPipeError` if stdout was closed.
         """
         if prompt is not None:
@@ -193,7 +193,7 @@ class Session:
             self._ws.close(1000)
 
     def _note(self, text: str, always: bool = False) -> None:
-        """Show a text that is no message: on a terminal, or on stderr if it is to be shown always."""
+        """Show a text that is not a message: on a terminal, or on stderr if `always`."""
         if self._terminal:
             self._show(self._style("2", printable(text)))
         elif always:
