@@ -22,10 +22,10 @@ WHEEL = f"pyws_websocket-{__version__}-py3-none-any.whl"
 """The file name of the wheel."""
 
 
-def package_files(package: Path = PACKAGE) -> dict[str, bytes]:
+def package_files() -> dict[str, bytes]:
     """Return the content of each file of the package by its path, such as "pyws/browser/connection.py"."""
-    paths = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    return {path.relative_to(package.parent).as_posix(): path.read_bytes() for path in sorted(paths)}
+    paths = [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return {path.relative_to(PACKAGE.parent).as_posix(): path.read_bytes() for path in sorted(paths)}
 
 
 def wheel() -> bytes:
