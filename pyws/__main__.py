@@ -1,4 +1,4 @@
-"""`python -m pyws`: one line for each command; a module of its name in `commands` is what it does."""
+"""`python -m pyws`: a line in COMMANDS for each command; the module of the same name in `commands` runs it."""
 
 import argparse
 import importlib
@@ -12,17 +12,17 @@ COMMANDS = {
 
 
 def main() -> int:
-    """Run the command line; return its exit status."""
+    """Run the command that the command line names; return its exit status."""
     parser = argparse.ArgumentParser(
         "python -m pyws",
         usage="python -m pyws [-h] COMMAND ...",
         description="The W3C WebSocket interface in Python.",
         epilog="""examples:
   python -m pyws run script.py             a script that opens WebSockets, until they are closed
-  python -m pyws connect wss://HOST/PATH   a prompt: what is typed is sent, what comes is shown
+  python -m pyws connect wss://HOST/PATH   a prompt: each line is sent, each message is shown
   python -m pyws serve script.py           the same script in a page of this machine
 
-python -m pyws COMMAND --help tells the rest, and in Python help(pyws.WebSocket).""",
+python -m pyws COMMAND --help explains a command, help(pyws.WebSocket) in Python the interface.""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")

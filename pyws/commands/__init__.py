@@ -1,1 +1,1 @@
-"""What only `python -m pyws NAME` loads: a module for each command."""
+"""The commands of `python -m pyws`, which loads one of them: a module for each command, and what it stands on."""

@@ -1,7 +1,7 @@
 """`python -m pyws run`: a script that was written for a page, on CPython.
 
-As in a page its top-level code runs inside an event loop and may `await`, and the program lives until its sockets are
-closed and its tasks are done. Everything else is as `python script.py` has it.
+Its law: as in a page, the script's top-level code runs inside an event loop and may `await`, and the program ends when
+its sockets are closed and its tasks are done. Everything else is as with `python script.py`.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from . import termination
 
 
 class NoScriptError(Exception):
-    """There is no such script, in one sentence."""
+    """There is no such script. The message is a sentence for the user."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit status."""
+    """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(
         "python -m pyws run",
         usage="python -m pyws run [-h] (SCRIPT | - | -m MODULE) [ARGUMENT ...]",
@@ -46,11 +46,11 @@ def main(arguments: list[str]) -> int:
 
 
 def run(script: str, arguments: list[str]) -> int:
-    """Run a file, what a folder or an archive has as `__main__`, or with "-" what stdin has; the exit status."""
-    place = os.path.realpath(script)
-    importer = None if script == "-" else pkgutil.get_importer(place)
+    """Run a file, the `__main__.py` of a folder or of an archive, or stdin for "-"; return the exit status."""
+    path = os.path.realpath(script)
+    importer = None if script == "-" else pkgutil.get_importer(path)
     if importer is not None:
-        sys.path[: not sys.flags.safe_path] = [place]
+        sys.path[: not sys.flags.safe_path] = [path]
         spec = importer.find_spec("__main__", None)
         if spec is None:
             raise NoScriptError(f"cannot find a file __main__.py in {script}")
@@ -66,12 +66,12 @@ def run(script: str, arguments: list[str]) -> int:
     except OSError as error:
         raise NoScriptError(f"cannot read {script}: {error.strerror}") from None
     module.__file__ = name
-    _set_path("" if script == "-" else os.path.dirname(place))
+    _set_path("" if script == "-" else os.path.dirname(path))
     return _run(module, source, name, [script, *arguments])
 
 
 def run_module(name: str, arguments: list[str]) -> int:
-    """Run a module as `python -m` finds it; the exit status."""
+    """Run a module, found as `python -m` finds it; return the exit status."""
     _set_path(os.getcwd())
     try:
         spec = importlib.util.find_spec(name)
@@ -85,7 +85,7 @@ def run_module(name: str, arguments: list[str]) -> int:
 
 
 def _set_path(folder: str) -> None:
-    """Look for modules beside the script: Python has put the current folder there, for `-m pyws`."""
+    """Let the script import from its own folder: for `-m pyws`, Python has put the current folder in its place."""
     if not sys.flags.safe_path:
         sys.path[0] = folder
 
@@ -105,34 +105,34 @@ def _run(module: ModuleType, source: str | bytes, name: str, argv: list[str]) ->
     try:
         code = compile(source, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except (SyntaxError, ValueError) as error:
-        _show(error, None)
+        _report(error, None)
         return 1
     try:
-        termination.run(_live(code, module))
+        termination.run(_run_until_done(code, module))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
-        _show(error, code)
+        _report(error, code)
         return 1
     return 0
 
 
-async def _live(code: CodeType, module: ModuleType) -> None:
-    me = asyncio.current_task()
-    assert me is not None
+async def _run_until_done(code: CodeType, module: ModuleType) -> None:
+    task = asyncio.current_task()
+    assert task is not None
     result = eval(code, module.__dict__)
-    if result is not None:  # the code awaits: evaluated, it is a coroutine
+    if result is not None:  # a coroutine: the top-level code has an `await`
         await result
-    if me.cancelling():  # it was told to end, and has done so in its own way: nothing more is waited for
+    if task.cancelling():  # the script has caught the cancellation, and ended: its tasks are not waited for
         raise asyncio.CancelledError
-    await asyncio.sleep(0)  # what the script has asked the loop to call may open a socket
-    while others := asyncio.all_tasks() - {me}:
+    await asyncio.sleep(0)  # a callback that the script has scheduled may open a socket
+    while others := asyncio.all_tasks() - {task}:
         await asyncio.wait(others)
         await asyncio.sleep(0)
 
 
-def _show(error: BaseException, code: CodeType | None) -> None:
-    """Show an exception without the frames before the script's own."""
+def _report(error: BaseException, code: CodeType | None) -> None:
+    """Report an exception; its traceback begins with the frame of the script."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_frame.f_code is not code:
         traceback = traceback.tb_next

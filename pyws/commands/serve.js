@@ -1,13 +1,13 @@
-// What every page that runs a script shares: the script, its interpreter, and where its output goes.
+// A page that runs a Python script: it loads the interpreter and the script, and shows the output.
 
-// `python -m pyws serve` says what to run in the page, a page of the project's own in its address.
+// A page of `python -m pyws serve` names the script in its data attributes, another page in its query string.
 const { dataset } = document.body;
 const parameters = new URLSearchParams(location.search);
 const script = dataset.script ?? parameters.get("script") ?? "examples/echo.py";
 const argv = dataset.argv ? JSON.parse(dataset.argv) : [script, ...parameters.getAll("arg")];
 
-// Run the script in Pyodide: its folder, and the address of the wheel of pyws.
-export async function runPyodide(folder, wheel) {
+// Run the script in Pyodide, given the address of Pyodide's folder and of the wheel of pyws.
+export async function runPyodide(folder = dataset.interpreter, wheel = dataset.wheel) {
   try {
     const text = source();
     const indexURL = new URL(folder, location).href;
@@ -25,7 +25,7 @@ export async function runPyodide(folder, wheel) {
   }
 }
 
-// Run the script in Brython, which the page has loaded, and pyws with it.
+// Run the script in Brython. The page has loaded Brython and pyws before.
 export async function runBrython() {
   // Brython's streams write to the console until they are replaced.
   const streams = `
@@ -72,7 +72,7 @@ function write(stream, text) {
       rows[stream] ??= newRow(stream);
       rows[stream].append(part);
     }
-    // An exception in a listener ends no script: only its traceback tells.
+    // An exception in a listener does not end the script: its traceback is the only sign of it.
     if (stream === "stderr" && part.startsWith("Traceback")) {
       announce("error", `${script} raised an exception`);
     }
@@ -86,7 +86,7 @@ function newRow(stream) {
   return row;
 }
 
-// Tell the reader, and a program that drives the page, how far it is: "loading", "running" or "error".
+// Show the state of the page, "loading", "running" or "error", to the reader and to a program that drives the page.
 function announce(state, text) {
   if (document.body.dataset.state !== "error") {
     document.body.dataset.state = state;
@@ -94,7 +94,7 @@ function announce(state, text) {
   }
 }
 
-// Fetch the script, and where somebody tells when it changes, load the page again then.
+// Fetch the script. If the server has a stream of changes, load the page again after the next change.
 async function source() {
   const response = await fetch(dataset.source ?? script);
   if (dataset.changes) {
@@ -107,7 +107,7 @@ async function source() {
   return response.text();
 }
 
-// Show an error, unless it is one that Python has shown.
+// Show an error, unless Python has shown it already.
 function fail(error) {
   if (document.body.dataset.state !== "error") {
     announce("error", `${script} failed`);
@@ -118,7 +118,7 @@ function fail(error) {
 addEventListener("error", (event) => fail(event.error ?? event.message));
 addEventListener("unhandledrejection", (event) => fail(event.reason));
 
-// The other runtime, asked to do the same.
+// Links to the page of another runtime run the same script there.
 for (const link of document.querySelectorAll("nav a")) {
   link.search = location.search;
 }

@@ -1,17 +1,13 @@
-"""`python -m pyws serve`: a script in a web page, run again whenever it changes.
+"""`python -m pyws serve`: a web server for a page that runs a script, and runs it again after each change.
 
-Its law: nothing is needed but what is installed. The page's own files lie beside this one; the interpreter is fetched
-by the browser from where its makers publish it, or served from a folder.
+Its law: it listens on this machine only, and serves nothing but the page, the script and the interpreter.
 """
 
 import argparse
-import hashlib
 import html
-import io
 import json
 import sys
 import time
-import zipfile
 from functools import cached_property
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -20,59 +16,24 @@ from string import Template
 from typing import Any
 from urllib.parse import unquote
 
-from pyws import __version__
+from . import packing
 
-PACKAGE = Path(__file__).parent.parent
+FOLDER = Path(__file__).parent
 HOST = "127.0.0.1"
-WHEEL = f"pyws_websocket-{__version__}-py3-none-any.whl"
-INTERVAL = 0.2
-"""Seconds from one look at the script to the next."""
+POLL_INTERVAL = 0.2
+"""Seconds between two checks whether the script has changed."""
 
-# Where a browser finds an interpreter by default, and a file by which to know its folder.
+# The default address of each interpreter, and a file by which its folder is recognised.
 # https://pyodide.org/en/stable/usage/downloading-and-deploying.html, https://brython.info/static_doc/3.14/en/intro.html
 INTERPRETERS = {
     "pyodide": ("https://cdn.jsdelivr.net/pyodide/v314.0.7/full/", "pyodide.mjs"),
     "brython": ("https://cdn.jsdelivr.net/npm/brython@3.14.3/", "brython.min.js"),
 }
-STARTS = {
-    "pyodide": """\
-<script type="module">
-import { runPyodide } from "/pyws/commands/serve.js";
-
-await runPyodide(document.body.dataset.interpreter, document.body.dataset.wheel);
-</script>
-""",
-    "brython": """\
-<script src="${interpreter}brython.min.js"></script>
-<script src="${interpreter}brython_stdlib.js"></script>
-<script src="/pyws.brython.js"></script>
-<script type="module">
-import { runBrython } from "/pyws/commands/serve.js";
-
-await runBrython();
-</script>
-""",
-}
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$script</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="/pyws/commands/serve.css">
-</head>
-<body data-state="loading" $data>
-<header><h1>$script</h1></header>
-<p id="status" role="status">loading $runtime …</p>
-<pre id="output" role="log"></pre>
-$start</body>
-</html>
-"""
+BRYTHON_SCRIPT = "/pyws.brython.js"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit status."""
+    """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(
         "python -m pyws serve",
         usage="python -m pyws serve [OPTIONS] SCRIPT [ARGUMENT ...]",
@@ -110,7 +71,7 @@ def main(arguments: list[str]) -> int:
 
 
 class Site:
-    """A script and all that its page loads."""
+    """A script, and the page that runs it."""
 
     def __init__(self, script: Path, arguments: list[str], runtime: str, interpreter: Path | None) -> None:
         self._script = script
@@ -120,17 +81,23 @@ class Site:
 
     @cached_property
     def files(self) -> dict[str, tuple[str, bytes]]:
-        """The type and the content of what does not change, by path."""
-        return {
+        """The files that never change: media type and content by path."""
+        files = {
             "/": ("text/html", self._page().encode()),
-            "/pyws/commands/serve.css": ("text/css", PACKAGE.joinpath("commands/serve.css").read_bytes()),
-            "/pyws/commands/serve.js": ("text/javascript", PACKAGE.joinpath("commands/serve.js").read_bytes()),
-            "/pyws.brython.js": ("text/javascript", brython_script().encode()),
-            f"/{WHEEL}": ("application/zip", wheel()),
+            "/pyws/commands/serve.css": ("text/css", FOLDER.joinpath("serve.css").read_bytes()),
+            "/pyws/commands/serve.js": ("text/javascript", FOLDER.joinpath("serve.js").read_bytes()),
         }
+        if self._runtime == "brython":
+            files[BRYTHON_SCRIPT] = ("text/javascript", packing.brython_script().encode())
+        else:
+            files[f"/{packing.WHEEL}"] = ("application/zip", packing.wheel())
+        return files
 
     def _page(self) -> str:
         address = INTERPRETERS[self._runtime][0] if self.interpreter is None else "/interpreter/"
+        scripts = []
+        if self._runtime == "brython":
+            scripts = [f"{address}brython.min.js", f"{address}brython_stdlib.js", BRYTHON_SCRIPT]
         name = self._script.name
         data = {
             "script": name,
@@ -138,17 +105,17 @@ class Site:
             "source": "/script",
             "changes": "/changes",
             "interpreter": address,
-            "wheel": f"/{WHEEL}",
+            "wheel": f"/{packing.WHEEL}",
         }
-        return Template(PAGE).substitute(
+        return Template(FOLDER.joinpath("serve.html").read_text("utf-8")).substitute(
             script=html.escape(name),
             runtime=self._runtime.title(),
             data=" ".join(f'data-{key}="{html.escape(value)}"' for key, value in data.items()),
-            start=Template(STARTS[self._runtime]).substitute(interpreter=address),
+            scripts="".join(f'<script src="{script}"></script>\n' for script in scripts),
         )
 
-    def stamp(self) -> str:
-        """Return what is another string after each change of the script; "" while it is not there."""
+    def version(self) -> str:
+        """Return the version of the script as an entity tag, another one after each change; "" if there is no file."""
         try:
             status = self._script.stat()
         except OSError:
@@ -160,43 +127,8 @@ class Site:
         return self._script.read_bytes()
 
 
-def sources() -> dict[str, bytes]:
-    """Return the package's modules, by the paths of their files from its folder."""
-    return {path.relative_to(PACKAGE).as_posix(): path.read_bytes() for path in sorted(PACKAGE.rglob("*.py"))}
-
-
-def wheel() -> bytes:
-    """Return the package, as it is installed here, in the form that Pyodide installs.
-
-    https://packaging.python.org/en/latest/specifications/binary-distribution-format/
-    """
-    about = f"pyws_websocket-{__version__}.dist-info"
-    files = {f"pyws/{name}": data for name, data in sources().items()}
-    files[f"{about}/METADATA"] = f"Metadata-Version: 2.1\nName: pyws-websocket\nVersion: {__version__}\n".encode()
-    files[f"{about}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: pyws\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    files[f"{about}/RECORD"] = "".join(f"{name},,\n" for name in [*files, f"{about}/RECORD"]).encode()
-    result = io.BytesIO()
-    with zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return result.getvalue()
-
-
-def brython_script() -> str:
-    """Return the package, as it is installed here, in the form that Brython imports from.
-
-    Brython keeps translated modules for as long as `$timestamp` is the same: here it stands for the content.
-    """
-    files: dict[str, object] = {}
-    for file, source in sources().items():
-        name = f"pyws.{file.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__")
-        files[name] = [".py", source.decode(), [], *([1] if file.endswith("__init__.py") else [])]
-    digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()
-    return f"__BRYTHON__.loadBrythonPackage({json.dumps({'$timestamp': int(digest[:12], 16), **files})})\n"
-
-
 class FileHandler(SimpleHTTPRequestHandler):
-    """Files of a folder, always asked for anew so that an edited one shows, and no listings."""
+    """Serves the files of a folder, without listings; a browser asks each time whether a file has changed."""
 
     protocol_version = "HTTP/1.1"
     extensions_map = {
@@ -212,25 +144,25 @@ class FileHandler(SimpleHTTPRequestHandler):
     }
 
     def end_headers(self) -> None:
-        """Forbid browsers to remember."""
+        """Tell the browser not to use its cache without asking."""
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
     def list_directory(self, path: Any) -> None:
-        """Refuse to."""
+        """Answer 404."""
         self.send_error(HTTPStatus.NOT_FOUND)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the terminal is for what matters."""
+        """Log no requests."""
 
 
 class FileServer(ThreadingHTTPServer):
-    """A server in a thread for each connection."""
+    """A web server with a thread for each connection."""
 
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore a browser that leaves in the middle of an answer."""
+        """Ignore the errors of a connection that the browser has closed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -244,29 +176,29 @@ class SiteServer(FileServer):
 
 
 class SiteHandler(FileHandler):
-    """The page, its files, the script, and a stream that tells when that changes."""
+    """Answers with the page, its files, the script, or a stream of the script's changes."""
 
     server: SiteServer
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Answer a request."""
         site = self.server.site
         path, _, query = self.path.partition("?")
         if path == "/script":
-            stamp = site.stamp()  # taken first: what is saved meanwhile is another change
+            version = site.version()  # before the script is read: a file that is saved in between counts as changed
             try:
-                self._answer("text/x-python", site.source(), {"ETag": stamp})
+                self._answer("text/x-python", site.source(), {"ETag": version})
             except OSError as error:
                 self.send_error(HTTPStatus.NOT_FOUND, error.strerror)
         elif path == "/changes":
-            self._tell_changes(unquote(query))
+            self._send_change(unquote(query))
         elif path in site.files:
             self._answer(*site.files[path])
         else:
             super().do_GET()
 
     def translate_path(self, path: str) -> str:
-        """Return the place of a file of the interpreter; of nothing else."""
+        """Return the path of a file of the interpreter; other files are not served from disk."""
         folder = self.server.site.interpreter
         if folder is None or not path.startswith("/interpreter/"):
             return ""
@@ -282,8 +214,8 @@ class SiteHandler(FileHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _tell_changes(self, seen: str) -> None:
-        """Send an event as soon as the script is not what the page has seen.
+    def _send_change(self, seen: str) -> None:
+        """Send an event as soon as the script has another version than the one that the page has seen.
 
         https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
         """
@@ -291,7 +223,7 @@ class SiteHandler(FileHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        while self.server.site.stamp() in ("", seen):
-            self.wfile.write(b":\n\n")  # a comment: by it we learn that the page has gone
-            time.sleep(INTERVAL)
+        while self.server.site.version() in ("", seen):
+            self.wfile.write(b":\n\n")  # a comment; writing it fails when the page is gone
+            time.sleep(POLL_INTERVAL)
         self.wfile.write(b"data: changed\n\n")

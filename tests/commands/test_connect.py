@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import pyws
-from pyws.commands.connect import printable
+from pyws.commands.printable import printable
 
 from peer import Peer
 from proxies import Proxy

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import pyws
+from pyws.commands import packing
 from pyws.commands import serve as page
 
 from programs import shown
@@ -93,7 +94,7 @@ def test_a_page_runs_the_script_and_runs_it_again(tmp_path, browser, peer, runti
         script.write_text("x = = 1\n")
         shown(browser, "SyntaxError", "error")
         script.unlink()
-        time.sleep(3 * page.INTERVAL)
+        time.sleep(3 * page.POLL_INTERVAL)
         script.write_text(SCRIPT.replace("{version}", "three"))
         assert shown(browser, "three", "running") == told("three")
         requests = browser.execute_script("return performance.getEntriesByType('resource').map(({name}) => name)")
@@ -125,12 +126,10 @@ def test_an_exception_in_a_listener_is_shown(tmp_path, browser, peer):
 
 
 @pytest.mark.parametrize("runtime", ["pyodide", "brython"])
-def test_the_pages_of_the_demo_run_their_script(browser, runtime):
+def test_the_pages_of_the_demo_run_their_script(browser, runtime, dist):
     """They share the script of the page: what to run comes with their address."""
-    import bundle
     import serve
 
-    bundle.build()
     with serve.pages() as origin, serve.echo() as address:
         browser.get(serve.page(origin, runtime, "examples/echo.py", address))
         output = shown(browser, "close readyState=3", "running")
@@ -139,6 +138,21 @@ def test_the_pages_of_the_demo_run_their_script(browser, runtime):
         browser.get(serve.page(origin, runtime, "examples/missing.py"))
         shown(browser, "examples/missing.py: 404", "error")
         browser.get("about:blank")
+
+
+@pytest.fixture(scope="module")
+def dist():
+    """The folder of what tools/bundle.py makes for production."""
+    import bundle
+
+    bundle.build()
+    return bundle.DIST
+
+
+def package_of(wheel):
+    """The files of the package in a wheel, by name."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if name.startswith("pyws/")}
 
 
 def fetch(address):
@@ -163,15 +177,24 @@ def test_the_interpreter_is_by_default_that_of_its_makers(tmp_path):
         assert PACKAGES.joinpath(runtime, file).exists()
 
 
-def test_the_page_has_the_package_that_is_installed(tmp_path):
-    """The wheel: every module, byte for byte."""
+def test_pyodide_loads_the_package_that_is_installed(tmp_path, dist):
+    """The wheel has every file of the package, byte for byte, as the wheel for production has."""
     script = tmp_path / "script.py"
     script.touch()
-    with serving(script) as address, zipfile.ZipFile(BytesIO(fetch(address + page.WHEEL))) as wheel:
-        names = [name for name in wheel.namelist() if name.startswith("pyws/")]
-        assert names == [f"pyws/{path.relative_to(page.PACKAGE)}" for path in sorted(page.PACKAGE.rglob("*.py"))]
-        for name in names:
-            assert wheel.read(name) == page.PACKAGE.parent.joinpath(name).read_bytes()
+    with serving(script) as address:
+        served = package_of(BytesIO(fetch(f"{address}{packing.WHEEL}")))
+    folder = Path(pyws.__file__).parent
+    installed = {path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert served == {path.relative_to(folder.parent).as_posix(): path.read_bytes() for path in installed}
+    assert served == package_of(dist / packing.WHEEL)
+
+
+def test_brython_loads_what_it_loads_in_production(tmp_path, dist):
+    """The same script, byte for byte."""
+    script = tmp_path / "script.py"
+    script.touch()
+    with serving("--runtime", "brython", script) as address:
+        assert fetch(f"{address}pyws.brython.js") == dist.joinpath("pyws.brython.js").read_bytes()
 
 
 def test_nothing_else_is_served(tmp_path):

@@ -14,7 +14,8 @@ PACKAGE = Path(pyws.__file__).parent
 HOUSE = [
     {"__main__"},
     {"commands.run", "commands.connect", "commands.serve"},
-    {"commands.termination"},
+    {"commands.session"},
+    {"commands.packing", "commands.printable", "commands.prompt", "commands.stdin", "commands.termination"},
     {"__init__"},
     {"reconnecting", "websocketstream"},
     {"websocket"},
@@ -36,7 +37,7 @@ HOUSE = [
 FOLDERS = ("browser", "cpython", "commands")
 LOADED_IN_A_PAGE = {"__init__", "websocket", "browser", "browser.connection", "blob", "dom", "javascript", "loop"}
 # Beyond the package. Pyodide has loaded asyncio, and what that imports, before any code runs; in Brython it is an empty
-# stub, and `_sys` is in its core as `browser` is: `sys` is not, and tools/bundle.py takes that out.
+# stub, and `_sys` is in its core as `browser` is: `sys` is not, and commands/packing.py takes that out.
 BUDGET = {
     "emscripten": {"sys", "js", "pyodide.ffi", "asyncio", "os", "time", "weakref"},
     "brython": {"sys", "_sys", "browser"},
@@ -50,23 +51,28 @@ MODULES = {
 
 
 def targets(module, statement):
-    """The modules of the package that `from . import …` or its like loads in one of them."""
-    folder = [] if module == "__init__" else ["", *module.split(".")]
-    if MODULES[module].stem != "__init__":
-        folder.pop()
-    if statement.level > 1:
-        del folder[1 - statement.level :]
-    base = ".".join(folder[1:])
-    names = [statement.module] if statement.module else [alias.name for alias in statement.names]
-    found = [f"{base}.{name}".lstrip(".") for name in names]
-    return {name if name in MODULES else "__init__" for name in found} | {
-        name.partition(".")[0] for name in found if "." in name
-    }
+    """The modules of the package that an import statement loads, in one of them; none if it imports from elsewhere."""
+    if isinstance(statement, ast.Import):
+        names = [alias.name for alias in statement.names]
+    else:
+        base = statement.module or ""
+        if statement.level:
+            folder = ["pyws", *MODULES[module].relative_to(PACKAGE).parent.parts]
+            base = ".".join([*folder[: len(folder) - statement.level + 1], *filter(None, [base])])
+        names = [f"{base}.{alias.name}" if own(f"{base}.{alias.name}") else base for alias in statement.names]
+    found = {own(name) for name in names} - {None}
+    return found | {name.partition(".")[0] for name in found if "." in name}
+
+
+def own(name):
+    """The key in MODULES of a module with that full name, such as "pyws.dom"; None if the package has no such one."""
+    key = "__init__" if name == "pyws" else name.removeprefix("pyws.")
+    return key if name.partition(".")[0] == "pyws" and key in MODULES else None
 
 
 def imports(module, platform):
     """What importing a module of the package imports on that platform: its own modules, and the others."""
-    own, others = set(), set()
+    ours, others = set(), set()
 
     def visit(statements):
         for statement in statements:
@@ -75,19 +81,19 @@ def imports(module, platform):
                     names = {"sys": SimpleNamespace(platform=platform), "TYPE_CHECKING": False}
                     holds = eval(ast.unparse(statement.test), names)
                     visit(statement.body if holds else statement.orelse)
+                case ast.Import() | ast.ImportFrom() if found := targets(module, statement):
+                    ours.update(found)
                 case ast.Import():
                     others.update(alias.name for alias in statement.names)
-                case ast.ImportFrom(level=0):
-                    others.add(statement.module)
                 case ast.ImportFrom():
-                    own.update(targets(module, statement))
+                    others.add(statement.module)
                 case ast.Try() | ast.With() | ast.For() | ast.While():
                     pytest.fail(f"{module}.py, line {statement.lineno}: an import may hide in here")
                 case ast.ClassDef():
                     visit(statement.body)
 
     visit(ast.parse(MODULES[module].read_text()).body)
-    return own, others
+    return ours, others
 
 
 @pytest.mark.parametrize("platform", BUDGET)
@@ -97,8 +103,8 @@ def test_a_page_imports_nothing_beyond_the_budget(platform):
     while waiting:
         module = waiting.pop()
         loaded.add(module)
-        own, more = imports(module, platform)
-        waiting |= own - loaded
+        ours, more = imports(module, platform)
+        waiting |= ours - loaded
         others |= more
     assert loaded == LOADED_IN_A_PAGE
     assert others <= BUDGET[platform]
@@ -120,9 +126,9 @@ def test_arrows_point_down():
     upwards = []
     for module, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                own = {module.partition(".")[0]} if "." in module else set()
-                names = targets(module, node) - own
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                folder = {module.partition(".")[0]} if "." in module else set()
+                names = targets(module, node) - folder
                 upwards += [f"{module} imports {name}" for name in names if floors[name] <= floors[module]]
     assert not upwards
 
@@ -137,7 +143,7 @@ def test_only_the_choice_of_the_platform_looks_into_a_folder():
             if isinstance(node, ast.If) and "sys.platform" in ast.unparse(node.test):
                 chosen |= {id(inner) for inner in ast.walk(node)}
         for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.level and id(node) not in chosen:
+            if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in chosen:
                 folders = {name.partition(".")[0] for name in targets(module, node)} & {*FOLDERS}
                 found += [f"{module} imports from {folder}" for folder in folders - {module.partition(".")[0]}]
     assert not found
