@@ -46,7 +46,7 @@ if sys.platform == "emscripten" or sys.platform == "brython":
     from .browser.connection import UserAgent as UserAgent
 else:
     from .cpython.connection import Connection
-    from .cpython.connection import StreamConnection as StreamConnection
+    from .cpython.streamconnection import StreamConnection as StreamConnection
     from .cpython.useragent import UserAgent as UserAgent
 
 TYPE_CHECKING = False

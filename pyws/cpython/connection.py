@@ -61,11 +61,14 @@ class OwnerReference(weakref.ref[Owner]):
 class Connection(asyncio.Protocol):
     """One connection: the other side of the seam (see `websocket.py`)."""
 
+    paused = False
+    """Whether nothing is read for now: a stream's may be (see `streamconnection.py`)."""
+
     # A third of the memory that a dict of them takes.
     __slots__ = (
-        "_address", "_agent", "_core", "_failure", "_held", "_home", "_is_aborted", "_is_lost", "_is_paused",
+        "_address", "_agent", "_core", "_failure", "_held", "_home", "_is_aborted", "_is_lost",
         "_keepalive", "_lost", "_opening", "_outcome", "_owner", "_protocols", "_receiver", "_sender", "_task",
-        "_timer", "_transport", "canceled", "drained", "is_ending", "refusal", "state", "url", "__weakref__",
+        "_timer", "_transport", "canceled", "is_ending", "refusal", "state", "url", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, url: str, protocols: list[str], owner: Owner) -> None:
@@ -90,9 +93,6 @@ class Connection(asyncio.Protocol):
         self._sender: Sender
         self._receiver: Receiver | None = None
         self._keepalive: Keepalive | None = None
-        self._is_paused = False
-        self.drained: Callable[[], object] | None = None
-        """Of a stream: called when more may be sent."""
 
         self.is_ending = False
         """Whether the end has begun: nothing more is received, nor written of what the program sends."""
@@ -143,7 +143,6 @@ class Connection(asyncio.Protocol):
         else:
             self._sender.close_frame = (code, reason)
             self._flush_soon()
-            self.pause(False)  # the server's answer is still to be read
         self.state = CLOSING
 
     def time_out(self, name: str, seconds: float) -> None:
@@ -151,16 +150,6 @@ class Connection(asyncio.Protocol):
         if self._opening is not None and self.state == CONNECTING:
             self._failure = self._opening.timed_out(name, seconds)
         self.close(None, "")
-
-    def pause(self, paused: bool) -> None:
-        """Read no more from the network for now, or again; what was read already is delivered still."""
-        if paused == self._is_paused or (paused and self.state != OPEN):
-            return
-        self._is_paused = paused
-        # A transport that does not read stands in no selector: without this set, nothing alive would refer to it.
-        (_paused.add if paused else _paused.discard)(self)
-        if self._transport is not None and not self._transport.is_closing():
-            (self._transport.pause_reading if paused else self._transport.resume_reading)()
 
     @property
     def held(self) -> bool:
@@ -175,11 +164,6 @@ class Connection(asyncio.Protocol):
     def buffered(self) -> int:
         """Payload bytes that the network has not taken: see `Sender.buffered`."""
         return 0 if self._transport is None else self._sender.buffered
-
-    @property
-    def full(self) -> bool:
-        """Whether more waits to be sent than the network takes; `drained` is called when that may be over."""
-        return self._transport is not None and self._sender.is_full
 
     # The life of a connection: one task. When it is done, `_finish` is the one ending.
 
@@ -288,7 +272,6 @@ class Connection(asyncio.Protocol):
         elif (error := self._task.exception()) is not None:
             self._failure = self._failure or describe(error)
         self._end_timers()
-        _paused.discard(self)
         if self._transport is None:
             failed = self._failure is not None or not self.canceled
             self._log_end(failed)
@@ -461,7 +444,6 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Learn that the network has taken all."""
         self._sender.resume()
-        self._tell_drained()
 
     # What the receiver reports.
 
@@ -483,7 +465,6 @@ class Connection(asyncio.Protocol):
         self._sender.drop_queue()
         self._sender.close_frame = None
         self._sender.write_core()
-        self.pause(False)  # no message comes any more, but the end of TCP
         self._set_timer(TCP_CLOSE_TIMEOUT, self._end_tcp)
 
     def fail(self, code: int, reason: str) -> None:
@@ -528,11 +509,6 @@ class Connection(asyncio.Protocol):
         """A number that grows as the other side takes what was sent."""
         return self._sender.progress
 
-    @property
-    def paused(self) -> bool:
-        """Whether nothing is read for now."""
-        return self._is_paused
-
     def expire(self, seconds: float) -> None:
         """Fail the connection, whose server has given no sign of life; a program that does not read sees none."""
         if self.state == OPEN and not self.is_ending:
@@ -552,44 +528,7 @@ class Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Write what the program has sent so far."""
         try:
-            sender = self._sender
-            has_queue = bool(sender.queue)
-            if sender.flush():
+            if self._sender.flush():
                 self._set_timer(self._agent.closing_timeout, self._abort)
-            if has_queue:
-                self._tell_drained()
         except BaseException as error:
             self._break(error)
-
-    def _tell_drained(self) -> None:
-        if self.drained is not None:
-            self._home.loop.call_soon(self.drained)
-
-
-_paused: set[Connection] = set()
-
-
-class StreamConnection(Connection):
-    """A connection of a stream; one that is idle connects to nothing, and ends."""
-
-    __slots__ = ("sent",)
-
-    def __init__(self, url: str, protocols: list[str], owner: Owner, idle: bool) -> None:
-        super().__init__(url, protocols, owner)
-        if idle:
-            self.state = CLOSING
-        self.sent = 0
-        """Payload bytes of all that `send` took."""
-
-    def send(self, data: str | bytes) -> int:
-        """Send a message as soon as control returns to the loop, if OPEN; the state."""
-        queued = self._sender.queued if self.state == OPEN else 0
-        state = super().send(data)
-        if state == OPEN:
-            self.sent += self._sender.queued - queued
-        return state
-
-    @property
-    def gone(self) -> int:
-        """Those of them that have left: `drained` is called when there are more."""
-        return self.sent - self.buffered
