@@ -11,8 +11,10 @@ if sys.platform not in ("brython", "emscripten") and sys.implementation.name == 
     )
 
 from .blob import Blob
-from .dom import AbortController, AbortSignal, DOMException, Event, EventTarget
-from .websocket import CloseEvent, MessageEvent, UserAgent, WebSocket
+from .dom import AbortController, AbortSignal, Event, EventTarget
+from .events import CloseEvent, MessageEvent
+from .webidl import DOMException
+from .websocket import UserAgent, WebSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

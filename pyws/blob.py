@@ -5,17 +5,13 @@ https://w3c.github.io/FileAPI/#blob-section
 """
 
 from . import javascript, loop
-from .dom import DOMException, members, scalar
+from .buffersource import BLOB, describe, kind_of, to_bytes
+from .webidl import DOMException, dictionary, usv_string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
-
-
-def buffer_bytes(data: "Any") -> bytes:
-    """Return the bytes of anything with the buffer protocol, whatever the size of its items; else `TypeError`."""
-    return data if type(data) is bytes else memoryview(data).tobytes()
 
 
 class Blob:
@@ -38,7 +34,7 @@ class Blob:
         endings: str = "transparent",
     ) -> None:
         if options is not None:
-            given = members(options, {}, "type", "endings")
+            given = dictionary(options, {}, "type", "endings")
             type = given.get("type", type)
             endings = given.get("endings", endings)
         if endings not in ("transparent", "native"):
@@ -75,7 +71,7 @@ class Blob:
         for number in (start, end):
             if number is not None and not hasattr(number, "__index__"):
                 raise TypeError(f"start and end must be int, not {number.__class__.__name__}")
-        return _wrap(self._pyws_data[start:end], _mime("" if contentType is None else contentType))
+        return blob_of(self._pyws_data[start:end], _mime("" if contentType is None else contentType))
 
     async def text(self) -> str:
         """Return the bytes decoded from UTF-8: a byte order mark is dropped, what is malformed becomes U+FFFD.
@@ -113,9 +109,9 @@ class Blob:
         Raises `TypeError` for anything else, "NotSupportedError" where there is no JavaScript: on CPython.
         """
         _check_javascript()
-        if javascript.kind_of(js_blob) != javascript.BLOB:
-            raise TypeError(f"js_blob must be JavaScript's Blob or File, not {javascript.describe(js_blob)}")
-        return _wrap(await javascript.read(js_blob), str(js_blob.type))
+        if kind_of(js_blob) != BLOB:
+            raise TypeError(f"js_blob must be JavaScript's Blob or File, not {describe(js_blob)}")
+        return blob_of(await javascript.read(js_blob), str(js_blob.type))
 
     def to_js(self) -> "Any":
         """Return JavaScript's Blob with the same bytes and type, for what takes one: `URL.createObjectURL`, `fetch`.
@@ -147,15 +143,12 @@ class _Chunks:
         return chunk
 
 
-def _wrap(data: bytes, type: str = "") -> Blob:
+def blob_of(data: bytes, type: str = "") -> Blob:
+    """Return a Blob of `data`, which is not copied; `type` is a MIME type in lower case, or ""."""
     blob = Blob()
     blob._pyws_data = data
     blob._pyws_type = type
     return blob
-
-
-received = _wrap
-"""Make the Blob of a received message: its bytes are kept as they are."""
 
 
 def _check_javascript() -> None:
@@ -171,20 +164,12 @@ def _mime(type: object) -> str:
 
 def _part(part: "Any", native: bool) -> bytes:
     if isinstance(part, str):
-        string = scalar(part)
+        string = usv_string(part)
         if native:
             string = string.replace("\r\n", "\n").replace("\r", "\n")
         return string.encode()
     if isinstance(part, Blob):
         return part._pyws_data
-    if javascript.kind_of(part) == javascript.BUFFER:
-        return javascript.bytes_of(part)
-    if not javascript.name_of(part):
-        try:
-            return buffer_bytes(part)
-        except TypeError:
-            pass
-    advice = javascript.advice(part, "take await Blob.from_js(…)")
-    raise TypeError(
-        f"a part must be str, a buffer (bytes, array, ...) or Blob, not {javascript.describe(part)}: {advice}"
-    )
+    expected = "a part must be str, a buffer (bytes, array, ...) or Blob"
+    data: bytes = to_bytes(part, expected, "take await Blob.from_js(…)")
+    return data

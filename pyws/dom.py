@@ -1,184 +1,19 @@
-"""The DOM standard's events, as far as a WebSocket needs them: the same Python in every runtime.
+"""The DOM standard's events, event handlers and aborting, as far as a WebSocket needs them.
 
 Its law: only the standard's own steps change state; an exception in a listener is reported and stops nothing.
 https://dom.spec.whatwg.org/
 """
 
 from . import loop
+from .observable import Observable
+from .webidl import DOMException, Interface, dictionary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-
-def scalar(string: str) -> str:
-    """Return `string` as a scalar value string: surrogate pairs joined, each lone surrogate U+FFFD.
-
-    Of a subclass of `str` the plain `str`: to JavaScript any other is an object.
-    https://webidl.spec.whatwg.org/#js-USVString
-    """
-    if type(string) is not str:
-        string = str.__str__(string)
-    if string.isascii():
-        return string
-    try:
-        return loop.decode(string.encode())
-    except UnicodeEncodeError:
-        # Not plain "utf-16", which would eat a byte order mark.
-        return string.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-class Interface(type):
-    """The metaclass of interfaces: their constants (names in capitals) can be neither changed nor removed.
-
-    https://webidl.spec.whatwg.org/#idl-constants
-    """
-
-    def __setattr__(cls, name: str, value: object) -> None:
-        if name.isupper() and not name.startswith("_"):
-            raise AttributeError(f"{cls.__name__}.{name} is a constant and cannot be changed")
-        super().__setattr__(name, value)
-
-    def __delattr__(cls, name: str) -> None:
-        if name.isupper() and not name.startswith("_"):
-            raise AttributeError(f"{cls.__name__}.{name} is a constant and cannot be removed")
-        super().__delattr__(name)
-
-
-# https://webidl.spec.whatwg.org/#dfn-error-names-table
-_CODES = {
-    "IndexSizeError": 1,
-    "HierarchyRequestError": 3,
-    "WrongDocumentError": 4,
-    "InvalidCharacterError": 5,
-    "NoModificationAllowedError": 7,
-    "NotFoundError": 8,
-    "NotSupportedError": 9,
-    "InUseAttributeError": 10,
-    "InvalidStateError": 11,
-    "SyntaxError": 12,
-    "InvalidModificationError": 13,
-    "NamespaceError": 14,
-    "InvalidAccessError": 15,
-    "TypeMismatchError": 17,
-    "SecurityError": 18,
-    "NetworkError": 19,
-    "AbortError": 20,
-    "URLMismatchError": 21,
-    "QuotaExceededError": 22,
-    "TimeoutError": 23,
-    "InvalidNodeTypeError": 24,
-    "DataCloneError": 25,
-}
-
-
-class DOMException(Exception, metaclass=Interface):
-    """An error of the web platform: tell it by `name` ("SyntaxError", "InvalidStateError", ...).
-
-    `code` is the legacy number of that name, or 0. `str()` gives "name: message".
-    https://webidl.spec.whatwg.org/#idl-DOMException
-    """
-
-    INDEX_SIZE_ERR = 1
-    DOMSTRING_SIZE_ERR = 2
-    HIERARCHY_REQUEST_ERR = 3
-    WRONG_DOCUMENT_ERR = 4
-    INVALID_CHARACTER_ERR = 5
-    NO_DATA_ALLOWED_ERR = 6
-    NO_MODIFICATION_ALLOWED_ERR = 7
-    NOT_FOUND_ERR = 8
-    NOT_SUPPORTED_ERR = 9
-    INUSE_ATTRIBUTE_ERR = 10
-    INVALID_STATE_ERR = 11
-    SYNTAX_ERR = 12
-    INVALID_MODIFICATION_ERR = 13
-    NAMESPACE_ERR = 14
-    INVALID_ACCESS_ERR = 15
-    VALIDATION_ERR = 16
-    TYPE_MISMATCH_ERR = 17
-    SECURITY_ERR = 18
-    NETWORK_ERR = 19
-    ABORT_ERR = 20
-    URL_MISMATCH_ERR = 21
-    QUOTA_EXCEEDED_ERR = 22
-    TIMEOUT_ERR = 23
-    INVALID_NODE_TYPE_ERR = 24
-    DATA_CLONE_ERR = 25
-
-    def __init__(self, message: str = "", name: str = "Error") -> None:
-        for argument in (message, name):
-            if not isinstance(argument, str):
-                raise TypeError(f"message and name must be str, not {type(argument).__name__}")
-        super().__init__(message, name)
-        self._pyws_message = message
-        self._pyws_name = name
-
-    @property
-    def name(self) -> str:
-        """The error's name, such as "SyntaxError".
-
-        https://webidl.spec.whatwg.org/#dom-domexception-name
-        """
-        return self._pyws_name
-
-    @property
-    def message(self) -> str:
-        """What went wrong, for a person.
-
-        https://webidl.spec.whatwg.org/#dom-domexception-message
-        """
-        return self._pyws_message
-
-    @property
-    def code(self) -> int:
-        """The legacy code of the name, 0 if it has none.
-
-        https://webidl.spec.whatwg.org/#dom-domexception-code
-        """
-        return _CODES.get(self._pyws_name, 0)
-
-    def __str__(self) -> str:
-        return f"{self._pyws_name}: {self._pyws_message}" if self._pyws_message else self._pyws_name
-
-
-def members(event_init: "Mapping[str, object] | None", keywords: "dict[str, Any]", *names: str) -> "dict[str, Any]":
-    """Merge a dictionary argument and keywords; an unknown keyword is a `TypeError`, an unknown key is ignored.
-
-    https://webidl.spec.whatwg.org/#js-dictionary
-    """
-    for keyword in keywords:
-        if keyword not in names:
-            raise TypeError(f"unknown keyword {keyword!r}; the members are {', '.join(names)}")
-    if event_init is None:
-        return keywords
-    if type(event_init).__name__ in ("JsProxy", "JSObject"):  # JavaScript's, in Pyodide and in Brython
-        event_init = {name: getattr(event_init, name) for name in names if hasattr(event_init, name)}
-    if not hasattr(event_init, "keys") or isinstance(event_init, type):
-        raise TypeError(f"a dictionary is needed here, not {type(event_init).__name__}")
-    merged = {name: event_init[name] for name in names if name in event_init}
-    merged.update(keywords)
-    return merged
-
-
-def is_dictionary(value: object) -> bool:
-    """Tell whether an argument that may also be a list is a dictionary: a mapping, or JavaScript's plain object.
-
-    https://webidl.spec.whatwg.org/#js-union
-    """
-    kind = type(value).__name__
-    if kind == "JsProxy":  # in Pyodide
-        return not hasattr(value, "__iter__") and not callable(value)
-    if kind in ("JSObject", "JavascriptArray", "IterableJavascriptObject", "NullType", "UndefinedType"):  # in Brython
-        return kind == "JSObject"
-    return hasattr(value, "keys") and hasattr(value, "__getitem__") and not isinstance(value, type)
-
-
-def text(value: object, name: str) -> str:
-    """Return `value` if it is a `str`, as a scalar value string; else `TypeError`."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be str, not {type(value).__name__}")
-    return scalar(value)
+    from .observable import Subscription
 
 
 class Event(metaclass=Interface):
@@ -206,7 +41,7 @@ class Event(metaclass=Interface):
         self._pyws_type = type
         self._pyws_time_stamp: float = loop.now()
         if eventInitDict is not None or keywords:
-            self._pyws_initialize(members(eventInitDict, keywords, *self._pyws_MEMBERS))
+            self._pyws_initialize(dictionary(eventInitDict, keywords, *self._pyws_MEMBERS))
 
     def _pyws_initialize(self, init: "dict[str, Any]") -> None:
         self._pyws_bubbles = bool(init.get("bubbles"))
@@ -396,22 +231,23 @@ class Listener:
         self.removed = False
 
     def matches(self, callback: object, capture: bool) -> bool:
-        """Tell whether this is the registration of `callback`: bound methods are made anew at every access."""
+        """Tell whether this is the registration of `callback` for that phase."""
         if self.handler or self.capture != capture:
             return False
-        mine = self.callback
-        if mine is callback:
+        # A bound method is a new object each time a program asks for it: compare its object and its function.
+        own = self.callback
+        if own is callback:
             return True
-        owner = getattr(mine, "__self__", None)
-        if owner is None or owner is not getattr(callback, "__self__", None):
+        instance = getattr(own, "__self__", None)
+        if instance is None or instance is not getattr(callback, "__self__", None):
             return False
-        function = getattr(mine, "__func__", None)
+        function = getattr(own, "__func__", None)
         if function is None:  # a method of a builtin type
-            return bool(mine == callback)
+            return bool(own == callback)
         return function is getattr(callback, "__func__", None)
 
     def call(self, event: Event) -> object:
-        """Call a callback that is an object: its method `handleEvent`; an event handler that is none is ignored."""
+        """Call the method `handleEvent` of a callback that is no function; an event handler needs to be one."""
         if self.handler:
             return None
         handle = getattr(self.callback, "handleEvent", None)
@@ -419,8 +255,8 @@ class Listener:
             raise TypeError(f"the listener {self.callback!r} is not callable and has no method handleEvent")
         return handle(event)
 
-    def settle(self, event: Event, result: "Any") -> None:
-        """Do what the callback's result asks for.
+    def process_return_value(self, event: Event, result: "Any") -> None:
+        """Start the coroutine of an `async def`; cancel the event if an event handler returned False.
 
         https://html.spec.whatwg.org/multipage/webappapis.html#the-event-handler-processing-algorithm
         """
@@ -468,13 +304,13 @@ class EventTarget(metaclass=Interface):
         if isinstance(options, bool):
             capture = options
         elif options is not None:
-            given = members(options, {}, "capture", "once", "passive", "signal")
+            given = dictionary(options, {}, "capture", "once", "passive", "signal")
             capture = bool(given.get("capture", capture))
             once = bool(given.get("once", once))
             passive = bool(given.get("passive", passive))
             signal = given.get("signal", signal)
         if signal is not None:
-            signal = adopt(signal)
+            signal = as_signal(signal)
         if (signal is not None and signal.aborted) or callback is None:
             return
         present = self._pyws_listeners.get(type, ())
@@ -483,7 +319,7 @@ class EventTarget(metaclass=Interface):
         listener = Listener(callback, bool(capture), bool(once), bool(passive), False)
         self._pyws_append(type, listener)
         if signal is not None:
-            signal.follow(lambda: None if listener.removed else self._pyws_remove(type, listener))
+            signal.add_algorithm(lambda: None if listener.removed else self._pyws_remove(type, listener))
 
     def removeEventListener(
         self,
@@ -503,7 +339,7 @@ class EventTarget(metaclass=Interface):
         if isinstance(options, bool):
             capture = options
         elif options is not None:
-            capture = bool(members(options, {}, "capture").get("capture", capture))
+            capture = bool(dictionary(options, {}, "capture").get("capture", capture))
         for listener in self._pyws_listeners.get(type, ()):
             if listener.matches(callback, bool(capture)):
                 self._pyws_remove(type, listener)
@@ -537,20 +373,26 @@ class EventTarget(metaclass=Interface):
         """
         if not isinstance(type, str):
             raise TypeError(f"type must be str, not {type.__class__.__name__}")
-        given = members(options, {}, "capture", "passive")
+        given = dictionary(options, {}, "capture", "passive")
         return Observable(self, type, bool(given.get("capture", capture)), bool(given.get("passive", passive)))
 
     _pyws_ended = False  # whether no event will come any more
     _pyws_subscriptions: "tuple[Subscription, ...]" = ()
 
     def _pyws_end(self) -> None:
-        """Let nobody wait any longer who awaits an event."""
+        """End all pending waits for an event: there will be none. Call it once, after the last event."""
         subscriptions, self._pyws_subscriptions = self._pyws_subscriptions, ()
         for subscription in subscriptions:
             subscription.end()
 
+    def _pyws_listen(self, type: str, callback: "Any", capture: bool, passive: bool) -> Listener:
+        """Add a listener of our own; end it by `_pyws_remove(type, listener)`."""
+        listener = Listener(callback, capture, False, passive, False)
+        self._pyws_append(type, listener)
+        return listener
+
     def _pyws_fire(self, event: Event) -> None:
-        """Dispatch `event` as the user agent does.
+        """Dispatch `event` as the user agent does: it is trusted.
 
         https://dom.spec.whatwg.org/#concept-event-fire
         """
@@ -558,7 +400,7 @@ class EventTarget(metaclass=Interface):
         self._pyws_dispatch(event)
 
     def _pyws_dispatch(self, event: Event) -> bool:
-        """Call all listeners. What ends a program, such as SystemExit, is raised when all of them were called.
+        """Call all listeners; then raise the exception of a listener that ends the program, such as SystemExit.
 
         https://dom.spec.whatwg.org/#concept-event-dispatch, for a path of one
         """
@@ -569,14 +411,14 @@ class EventTarget(metaclass=Interface):
             event._pyws_current_target = self
             try:
                 if len(listeners) == 1 and not listeners[0].special and not event._pyws_stopped:
-                    # Nearly always so, and a message is in a hurry: what `_invoke` does, without its loop.
+                    # Fast path for the common case, one plain listener: the same as `_pyws_invoke`, without its loop.
                     listener = listeners[0]
                     callback = listener.callback
                     result = callback(event) if callable(callback) else listener.call(event)
                     if result is not None:
-                        listener.settle(event, result)
+                        listener.process_return_value(event, result)
                 else:
-                    # Snapshots: what a listener adds meanwhile stands in a new tuple.
+                    # Each adding and removing makes a new tuple, so these lists stay as they are meanwhile.
                     ending = self._pyws_invoke(event, [listener for listener in listeners if listener.capture])
                     listeners = self._pyws_listeners[event._pyws_type]
                     at_target = self._pyws_invoke(event, [listener for listener in listeners if not listener.capture])
@@ -594,7 +436,7 @@ class EventTarget(metaclass=Interface):
         return not event._pyws_canceled
 
     def _pyws_invoke(self, event: Event, listeners: "Iterable[Listener]") -> "BaseException | None":
-        """Call these listeners; the first exception that ends a program, for the caller to raise.
+        """Call these listeners; return the first exception that ends the program, for the caller to raise.
 
         https://dom.spec.whatwg.org/#concept-event-listener-inner-invoke
         """
@@ -612,7 +454,7 @@ class EventTarget(metaclass=Interface):
                 callback = listener.callback
                 result = callback(event) if callable(callback) else listener.call(event)
                 if result is not None:
-                    listener.settle(event, result)
+                    listener.process_return_value(event, result)
             except (KeyboardInterrupt, SystemExit) as error:
                 ending = ending or error
             except BaseException as error:
@@ -634,97 +476,7 @@ class EventTarget(metaclass=Interface):
         self._pyws_listeners_changed()
 
     def _pyws_listeners_changed(self) -> None:
-        """Called when a listener came or went: whoever must know overrides it."""
-
-
-class Observable(metaclass=Interface):
-    """The events of one type at one target: `EventTarget.when` makes it.
-
-    Each `async for` and each `first()` listens for itself, from the moment it begins. An `async for` misses nothing
-    while its body runs, and ends when the target does: a WebSocket after its `close` event, other targets never.
-    Leaving it early leaves no listener behind.
-    https://wicg.github.io/observable/
-    """
-
-    def __init__(self, target: EventTarget, type: str, capture: bool, passive: bool) -> None:
-        self._target = target
-        self._type = type
-        self._capture = capture
-        self._passive = passive
-
-    def first(self) -> "Any":
-        """Listen, from now on, for one event; what is returned is awaited for it.
-
-        If the target ends before, `LookupError` is raised: the counterpart of the proposal's RangeError.
-        https://wicg.github.io/observable/#dom-observable-first
-        """
-        future = loop.future()
-
-        def succeed(event: Event) -> None:
-            subscription.stop()
-            if not future.done():
-                future.set_result(event)
-
-        def fail() -> None:
-            if not future.done():
-                future.set_exception(LookupError(f"the target ended before its first {self._type!r} event"))
-
-        subscription = Subscription(self, succeed, fail)
-        loop.when_canceled(future, subscription.stop)
-        return future
-
-    def __aiter__(self) -> "Events":
-        # Deviation: WHN-04, Brython
-        return Events(self)
-
-
-class Subscription:
-    """A listener at the target of an observable, and whom to tell that the target has ended."""
-
-    def __init__(self, observable: Observable, next: "Callable[[Event], object]", end: "Callable[[], object]") -> None:
-        self.end = end
-        self._target = target = observable._target
-        self._type = observable._type
-        self._listener = Listener(next, observable._capture, False, observable._passive, False)
-        self.watch: object = None  # what `loop.watch` wants to be kept
-        if target._pyws_ended:
-            self._listener.removed = True
-            end()
-        else:
-            target._pyws_append(self._type, self._listener)
-            target._pyws_subscriptions = (*target._pyws_subscriptions, self)
-
-    def stop(self) -> None:
-        """Take the listener away."""
-        target = self._target
-        if not self._listener.removed:
-            target._pyws_remove(self._type, self._listener)
-        target._pyws_subscriptions = tuple(other for other in target._pyws_subscriptions if other is not self)
-
-
-class Events:
-    """What an `async for` over an observable goes through; it stops listening when it is garbage.
-
-    The target refers to the queue only: to this object, who waits for the next event does, and nobody else.
-    """
-
-    def __init__(self, observable: Observable) -> None:
-        self._queue = queue = loop.Queue()
-        # No lambda here: in Brython it would hold on to all that is local, `self` included.
-        self._subscription = Subscription(observable, queue.put, queue.end)
-        self._subscription.watch = loop.watch(self, self._subscription.stop)
-
-    def __aiter__(self) -> "Events":
-        return self
-
-    async def __anext__(self) -> "Any":
-        return await self._queue.take()
-
-    async def aclose(self) -> None:
-        """Stop listening now; what has come and was not taken is lost."""
-        self._subscription.stop()
-        self._queue.items.clear()
-        self._queue.end()
+        """Called after a listener was added or removed; a subclass that depends on its listeners overrides it."""
 
 
 def _check_callback(callback: object) -> None:
@@ -780,7 +532,7 @@ class AbortSignal(EventTarget):
         super().__init__()
         self._pyws_aborted = False
         self._pyws_reason: Any = None
-        self._pyws_steps: list[Callable[[], object]] = []
+        self._pyws_algorithms: list[Callable[[], object]] = []
         self._pyws_sources: tuple[AbortSignal, ...] = (self,)
         self._pyws_dependents: list[AbortSignal] = []
 
@@ -842,7 +594,7 @@ class AbortSignal(EventTarget):
 
         https://dom.spec.whatwg.org/#dom-abortsignal-any
         """
-        given = [adopt(source) for source in signals]
+        given = [as_signal(source) for source in signals]
         signal = _Signal()
         for source in given:
             if source.aborted:
@@ -854,20 +606,20 @@ class AbortSignal(EventTarget):
                 origin._pyws_dependents.append(signal)
         return signal
 
-    def follow(self, step: "Callable[[], object]") -> None:
-        """Run `step` when this is aborted, before its event.
+    def add_algorithm(self, algorithm: "Callable[[], object]") -> None:
+        """Run `algorithm` when this is aborted, before the event. Call it only while this is not aborted.
 
         https://dom.spec.whatwg.org/#abortsignal-add
         """
-        self._pyws_steps.append(step)
+        self._pyws_algorithms.append(algorithm)
 
-    def unfollow(self, step: "Callable[[], object]") -> None:
-        """Run `step` no more.
+    def remove_algorithm(self, algorithm: "Callable[[], object]") -> None:
+        """Do not run `algorithm` any more.
 
         https://dom.spec.whatwg.org/#abortsignal-remove
         """
-        if step in self._pyws_steps:
-            self._pyws_steps.remove(step)
+        if algorithm in self._pyws_algorithms:
+            self._pyws_algorithms.remove(algorithm)
 
     def _pyws_abort(self, reason: "Any" = None) -> None:
         # https://dom.spec.whatwg.org/#abortsignal-signal-abort
@@ -875,19 +627,19 @@ class AbortSignal(EventTarget):
             return
         if reason is None:
             reason = DOMException("The operation was aborted.", "AbortError")
-        # All are aborted before the first event, so that no listener sees some that are and some that are not.
+        # All are aborted before the first event, so that every listener sees all of them aborted.
         aborted = [self, *[signal for signal in self._pyws_dependents if not signal._pyws_aborted]]
         for signal in aborted:
             signal._pyws_aborted = True
             signal._pyws_reason = reason
         ending: BaseException | None = None
         for signal in aborted:
-            steps, signal._pyws_steps = signal._pyws_steps, []
-            for step in steps:
-                step()
+            algorithms, signal._pyws_algorithms = signal._pyws_algorithms, []
+            for algorithm in algorithms:
+                algorithm()
             try:
                 signal._pyws_fire(Event("abort"))
-            except (KeyboardInterrupt, SystemExit) as error:  # of a listener: the others are to be told first
+            except (KeyboardInterrupt, SystemExit) as error:  # of a listener: first fire the other events
                 ending = ending or error
         self._pyws_dependents.clear()
         if ending is not None:
@@ -895,11 +647,11 @@ class AbortSignal(EventTarget):
 
 
 class _Signal(AbortSignal):
-    """The signals that this module makes."""
+    """A signal that this module may make: `AbortSignal` itself raises."""
 
 
-def adopt(signal: "Any") -> AbortSignal:
-    """Return `signal`, or if it is JavaScript's one that is aborted with it."""
+def as_signal(signal: "Any") -> AbortSignal:
+    """Return `signal`; for JavaScript's AbortSignal, a new signal that is aborted together with it."""
     if isinstance(signal, AbortSignal):
         return signal
     if not hasattr(signal, "throwIfAborted") or isinstance(signal, type):

@@ -10,27 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-BLOB = "blob"
-BUFFER = "buffer"
-SHARED = "shared buffer"
-
-_BLOBS = ("Blob", "File")
-_VIEWS = (
-    "Int8Array",
-    "Uint8Array",
-    "Uint8ClampedArray",
-    "Int16Array",
-    "Uint16Array",
-    "Int32Array",
-    "Uint32Array",
-    "Float16Array",
-    "Float32Array",
-    "Float64Array",
-    "BigInt64Array",
-    "BigUint64Array",
-    "DataView",
-)
-
 if sys.platform == "emscripten":
     import js
     from pyodide.ffi import JsProxy, to_js
@@ -127,48 +106,3 @@ else:
     def make_blob(data: bytes, type: str) -> "Any":
         """Never called: there are no such Blobs."""
         raise NotImplementedError
-
-
-def kind_of(value: "Any") -> str:
-    """Tell whether `value` is JavaScript's BLOB, BUFFER (an ArrayBuffer or a view of one) or SHARED buffer; else ""."""
-    name = name_of(value)
-    if name in _BLOBS:
-        return BLOB
-    if name in _VIEWS:
-        name = name_of(value.buffer)
-    return {"ArrayBuffer": BUFFER, "SharedArrayBuffer": SHARED}.get(name, "")
-
-
-def size_of(data: "Any") -> int:
-    """Return the size of a binary message, in bytes: of `bytes`, a Blob, or a `copy`."""
-    if isinstance(data, bytes):
-        return len(data)
-    size: int = data.size if hasattr(data, "size") else data.byteLength
-    return size
-
-
-def describe(value: object) -> str:
-    """Name the kind of `value`, for a person."""
-    name = name_of(value)
-    return f"JavaScript's {name}" if name else type(value).__name__
-
-
-def advice(value: "Any", of_blob: str = "") -> str:
-    """Say how to make a message of what is none; `of_blob` is said of JavaScript's Blob, where it will not do."""
-    kind, name = kind_of(value), name_of(value)
-    if kind == BLOB:
-        return of_blob
-    if kind == SHARED:
-        parts = "…" if name == "SharedArrayBuffer" else "….buffer, ….byteOffset, ….byteLength"
-        return f"copy it first, with Uint8Array.new({parts}).slice()"
-    if name == "Promise" or type(value).__name__ == "coroutine":  # by name, for Brython
-        return "await it first"
-    if name:
-        return f"convert it first, with JavaScript's {'JSON.stringify' if name in ('Object', 'Array') else 'String'}()"
-    if hasattr(value, "__await__"):
-        return "await it first"
-    if hasattr(value, "read"):
-        return "send what its read() returns"
-    if value is None or isinstance(value, (bool, int, float, list, tuple, dict)):
-        return "convert it first, with json.dumps() or str()"
-    return "convert it first, with str()"

@@ -77,15 +77,15 @@ if sys.platform == "emscripten":
 
     future: "Callable[[], Any]" = asyncio.Future
 
-    def when_canceled(future: "Any", callback: "Callable[[], object]") -> None:
+    def when_done(future: "Any", callback: "Callable[[], object]") -> None:
         """Run `callback` when `future` is done with, canceled too."""
         future.add_done_callback(lambda _: callback())
 
-    def hush(future: "Any") -> None:
-        """Let nobody be told of an exception of `future` that nobody awaits."""
+    def mark_handled(future: "Any") -> None:
+        """Mark an exception of `future` as handled, so that it is not reported if nobody awaits it."""
         future.add_done_callback(lambda _: future.cancelled() or future.exception())
 
-    def watch(thing: object, callback: "Callable[[], object]") -> object:
+    def on_collected(thing: object, callback: "Callable[[], object]") -> object:
         """Run `callback` when `thing` is garbage, for as long as what is returned is kept."""
         return ref(thing, lambda _: callback())
 
@@ -166,20 +166,20 @@ elif sys.platform == "brython":
 
     future = aio.Future
 
-    def when_canceled(future: "Any", callback: "Callable[[], object]") -> None:
+    def when_done(future: "Any", callback: "Callable[[], object]") -> None:
         """Run `callback` when `future` is canceled: here none can be."""
 
     # Deviation: WHN-06, Brython
     js_new_registry = JsFunction("return new FinalizationRegistry((callback) => callback())")
     js_registries: "list[Any]" = []  # one, once there is something to watch
 
-    js_hush = JsFunction("promise", "promise.catch(() => {})")
+    js_mark_handled = JsFunction("promise", "promise.catch(() => {})")
 
-    def hush(future: "Any") -> None:
-        """Let nobody be told of an exception of `future` that nobody awaits."""
-        js_hush(future)
+    def mark_handled(future: "Any") -> None:
+        """Mark an exception of `future` as handled, so that it is not reported if nobody awaits it."""
+        js_mark_handled(future)
 
-    def watch(thing: object, callback: "Callable[[], object]") -> object:
+    def on_collected(thing: object, callback: "Callable[[], object]") -> object:
         """Run `callback` when JavaScript has collected `thing`."""
         if not js_registries:
             js_registries.append(js_new_registry())
@@ -322,15 +322,15 @@ else:
         """Make a future of the loop that runs."""
         return asyncio.get_running_loop().create_future()
 
-    def when_canceled(future: "Any", callback: "Callable[[], object]") -> None:
+    def when_done(future: "Any", callback: "Callable[[], object]") -> None:
         """Run `callback` when `future` is done with, canceled too."""
         future.add_done_callback(lambda _: callback())
 
-    def hush(future: "Any") -> None:
-        """Let nobody be told of an exception of `future` that nobody awaits."""
+    def mark_handled(future: "Any") -> None:
+        """Mark an exception of `future` as handled, so that it is not reported if nobody awaits it."""
         future.add_done_callback(lambda _: future.cancelled() or future.exception())
 
-    def watch(thing: object, callback: "Callable[[], object]") -> object:
+    def on_collected(thing: object, callback: "Callable[[], object]") -> object:
         """Run `callback` when `thing` is garbage, for as long as what is returned is kept."""
         return ref(thing, lambda _: callback())
 
@@ -421,93 +421,6 @@ def stop_short(error: BaseException) -> None:
 
 def _raise(error: BaseException) -> None:
     raise error
-
-
-class Line:
-    """Those who wait until `ready()`, each called in the order of their coming.
-
-    Who was called acts, then says `done()`. Whoever makes it ready says `next()`.
-    """
-
-    def __init__(self, ready: "Callable[[], object]") -> None:
-        self._ready = ready
-        self._waiting: list[Any] = []  # and first of them the one that acts: in Brython every `await` lets others run
-
-    async def turn(self) -> None:
-        """Wait until it is ready, and nobody who came earlier still waits or acts."""
-        if not self._waiting and self._ready():
-            self._waiting.append(None)
-            return
-        ticket: Any = future()
-        self._waiting.append(ticket)
-        error = None  # in Brython, what is bound in a `try` for the first time is not found after it if others run too
-        try:
-            error = await ticket
-        except BaseException:  # most often, who waits is canceled: nothing is lost, the next one is called
-            self._waiting.remove(ticket)
-            self.next()
-            ticket = None  # it knows the exception, which knows this frame: a circle, to be garbage only by and by
-            raise
-        if error is not None:
-            self._waiting.remove(ticket)
-            self.next()
-            raise error
-
-    def done(self) -> None:
-        """End one's turn, and call the next."""
-        self._waiting.pop(0)
-        self.next()
-
-    def next(self) -> None:
-        """Call the first in line, if it is ready."""
-        if self._waiting and self._ready():
-            self._call(self._waiting[0], None)
-
-    def dismiss(self, error: BaseException) -> None:
-        """Raise `error` for all who wait and were not called."""
-        for ticket in self._waiting:
-            self._call(ticket, error)
-
-    def _call(self, ticket: "Any", error: "BaseException | None") -> None:
-        if ticket is not None and not ticket.done():
-            ticket.set_result(error)
-
-
-class Queue:
-    """What arrives, until it is taken; at the end of it taking raises."""
-
-    def __init__(self) -> None:
-        self.items: list[Any] = []
-        self.error: BaseException | None = None
-        """What `take` raises when nothing is left, once the end was said."""
-        self.line = Line(lambda: self.items or self.error)
-
-    @property
-    def waiting(self) -> int:
-        """How many wait for an item."""
-        return len(self.line._waiting)
-
-    def put(self, item: object) -> None:
-        """Let `item` be taken."""
-        self.items.append(item)
-        self.line.next()
-
-    def end(self, error: BaseException | None = None) -> None:
-        """Say that nothing more comes, because of `error` or else as an iteration ends: the first time counts."""
-        if self.error is None:
-            self.error = error or StopAsyncIteration()
-            self.line.next()
-
-    async def take(self) -> "Any":
-        """Wait for the next item and remove it."""
-        await self.line.turn()
-        if self.items:
-            item = self.items.pop(0)
-            self.line.done()
-            return item
-        self.line.done()
-        assert self.error is not None
-        raise self.error.with_traceback(None)  # else it would collect the frames of everyone who asks
 
 
 _running: "set[object]" = set()

@@ -6,9 +6,12 @@ followed by another is told by `reconnecting` instead, because in the standard C
 connection, below it is one `WebSocket` at a time.
 """
 
-from . import javascript, loop
-from .dom import DOMException, Event, EventTarget, event_handler, scalar
-from .websocket import CloseEvent, MessageEvent, WebSocket, address_of, names_of, origin_of, protocols_of
+from . import loop
+from .buffersource import size_of
+from .dom import Event, EventTarget, event_handler
+from .events import CloseEvent, MessageEvent
+from .webidl import DOMException, usv_string
+from .websocket import WebSocket, origin_of, protocol_list, protocols_of, url_string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -293,8 +296,8 @@ class Reconnection:
         max_queued: int,
     ) -> None:
         self._home = loop.Home()
-        self._url = url if _is_function(url) else address_of(url)
-        self._protocols = protocols if _is_function(protocols) else names_of(protocols_of(protocols))
+        self._url = url if _is_function(url) else url_string(url)
+        self._protocols = protocols if _is_function(protocols) else protocol_list(protocols_of(protocols))
         self._user = user
         self._backoff = backoff
         self._final_words = final_words
@@ -351,7 +354,7 @@ class Reconnection:
 
     def _keep(self, data: "str | bytes", always: bool) -> None:
         self._home.check()
-        size = len(scalar(data).encode()) if isinstance(data, str) else javascript.size_of(data)
+        size = len(usv_string(data).encode()) if isinstance(data, str) else size_of(data)
         full = self._queued + size > self._max_queued or len(self._queue) >= self._max_queued
         if full and not always:
             raise DOMException(

@@ -37,8 +37,11 @@ a `_received`, of its own.
 import sys
 
 from . import javascript
-from .blob import Blob, buffer_bytes, received
-from .dom import DOMException, Event, EventTarget, event_handler, is_dictionary, members, scalar, text
+from .blob import Blob, blob_of
+from .buffersource import size_of, to_bytes
+from .dom import Event, EventTarget, event_handler
+from .events import CloseEvent, MessageEvent
+from .webidl import DOMException, dictionary, is_dictionary, to_integer, to_usv_string, usv_string
 
 if sys.platform == "emscripten" or sys.platform == "brython":
     from .browser.connection import Connection
@@ -54,7 +57,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from typing import Any, Generic, Literal, Protocol, TypedDict, TypeVar, Unpack, overload
 
-    from .dom import AbortSignal, Events, Observable
+    from .dom import AbortSignal
+    from .observable import Events, Observable
 
     E = TypeVar("E", bound=Event, contravariant=True)
     Seen = TypeVar("Seen", bound=Event)
@@ -100,144 +104,6 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi
 
 # JavaScript's null, in Pyodide; null and undefined, in Brython
 _NOTHING = ("JsNull", "NullType", "UndefinedType")
-
-
-class MessageEvent(Event):
-    """A message came: `data` is `str`, `bytes` or `Blob`.
-
-    A program may make one: `MessageEvent("message", data="Hello")`, or with a dictionary, as in JavaScript.
-    https://html.spec.whatwg.org/multipage/comms.html#messageevent
-    """
-
-    _pyws_MEMBERS = (*Event._pyws_MEMBERS, "data", "origin", "lastEventId", "source", "ports")
-    _pyws_SHOWN = ("data", "origin")
-
-    _pyws_type = "message"  # of those that a WebSocket makes
-    _pyws_data: "Any" = None
-    _pyws_origin = ""
-    _pyws_last_event_id = ""
-    _pyws_source: object = None
-    _pyws_ports: "tuple[object, ...]" = ()
-
-    def _pyws_initialize(self, init: "dict[str, Any]") -> None:
-        super()._pyws_initialize(init)
-        self._pyws_fill(**{name: init[name] for name in MessageEvent._pyws_MEMBERS[3:] if name in init})
-
-    def _pyws_fill(
-        self, data: object = None, origin: str = "", lastEventId: str = "", source: object = None, ports: "Any" = ()
-    ) -> None:
-        if isinstance(ports, (str, bytes)) or not hasattr(ports, "__iter__"):
-            raise TypeError(f"ports must be a sequence, not {type(ports).__name__}")
-        self._pyws_origin = text(origin, "origin")
-        self._pyws_last_event_id = text(lastEventId, "lastEventId")
-        self._pyws_data = data
-        self._pyws_source = source
-        self._pyws_ports = tuple(ports)
-
-    @property
-    def data(self) -> "Any":
-        """The message: `str` for text; `bytes` or `Blob` for binary, as `binaryType` says.
-
-        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-data
-        """
-        return self._pyws_data
-
-    @property
-    def origin(self) -> str:
-        """Where it came from, such as "wss://example.org".
-
-        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-origin
-        """
-        return self._pyws_origin
-
-    @property
-    def lastEventId(self) -> str:
-        """Empty: WebSocket messages have none.
-
-        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-lasteventid
-        """
-        return self._pyws_last_event_id
-
-    @property
-    def source(self) -> object:
-        """None for WebSocket messages.
-
-        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-source
-        """
-        return self._pyws_source
-
-    @property
-    def ports(self) -> "tuple[object, ...]":
-        """Empty for WebSocket messages.
-
-        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-ports
-        """
-        return self._pyws_ports
-
-    def initMessageEvent(
-        self,
-        type: str,
-        bubbles: object = False,
-        cancelable: object = False,
-        data: object = None,
-        origin: str = "",
-        lastEventId: str = "",
-        source: object = None,
-        ports: "Any" = (),
-    ) -> None:
-        """Initialize again (legacy): without effect while it is dispatched.
-
-        https://html.spec.whatwg.org/multipage/comms.html#dom-messageevent-initmessageevent
-        """
-        if self._pyws_current_target is not None:
-            return
-        self._pyws_fill(data, origin, lastEventId, source, ports)
-        self.initEvent(type, bubbles, cancelable)
-
-
-class CloseEvent(Event):
-    """The connection is closed: `wasClean`, `code` and `reason` tell how.
-
-    A program may make one: `CloseEvent("close", code=1000)`, or with a dictionary, as in JavaScript.
-    https://websockets.spec.whatwg.org/#the-closeevent-interface
-    """
-
-    _pyws_MEMBERS = (*Event._pyws_MEMBERS, "wasClean", "code", "reason")
-    _pyws_SHOWN: "tuple[str, ...]" = ("wasClean", "code", "reason")
-
-    _pyws_was_clean = False
-    _pyws_code = 0
-    _pyws_reason = ""
-
-    def _pyws_initialize(self, init: "dict[str, Any]") -> None:
-        super()._pyws_initialize(init)
-        self._pyws_was_clean = bool(init.get("wasClean", False))
-        self._pyws_code = integer(init.get("code", 0), "code") & 0xFFFF
-        self._pyws_reason = text(init.get("reason", ""), "reason")
-
-    @property
-    def wasClean(self) -> bool:
-        """Whether both sides sent a Close frame before the connection ended.
-
-        https://websockets.spec.whatwg.org/#dom-closeevent-wasclean
-        """
-        return self._pyws_was_clean
-
-    @property
-    def code(self) -> int:
-        """The code in the server's Close frame; 1005 if it had none, 1006 if no such frame came.
-
-        https://websockets.spec.whatwg.org/#dom-closeevent-code
-        """
-        return self._pyws_code
-
-    @property
-    def reason(self) -> str:
-        """The reason in the server's Close frame.
-
-        https://websockets.spec.whatwg.org/#dom-closeevent-reason
-        """
-        return self._pyws_reason
 
 
 class WebSocket(EventTarget):
@@ -339,8 +205,8 @@ class WebSocket(EventTarget):
             """See `EventTarget.when`; an editor knows the event by its type."""
 
     def __init__(self, url: "Any", protocols: "str | Iterable[str] | Mapping[str, object] | None" = None) -> None:
-        address = address_of(url)
-        names = subprotocols(protocols_of(protocols))
+        address = url_string(url)
+        names = validate_subprotocols(protocols_of(protocols))
         super().__init__()
         self._pyws_binary_type = "blob"
         self._pyws_protocol = self._pyws_extensions = ""
@@ -415,16 +281,16 @@ class WebSocket(EventTarget):
         """
         if type(data) is not str:  # Deviation: SND-05, everywhere
             if isinstance(data, str):
-                data = scalar(data)
+                data = usv_string(data)
             elif isinstance(data, Blob):
                 data = data._pyws_data
             elif type(data) is not bytes:
-                data = _binary(data)
+                data = to_bytes(data, "send() takes str, bytes, any buffer or Blob", copy=javascript.copy)
         state = self._pyws_connection.send(data)
         if state == 0:
             raise DOMException("Still connecting: send after the open event.", "InvalidStateError")
         if state != 1:
-            self._pyws_unsent += len(scalar(data).encode()) if isinstance(data, str) else javascript.size_of(data)
+            self._pyws_unsent += len(usv_string(data).encode()) if isinstance(data, str) else size_of(data)
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         """Begin the closing handshake; while CONNECTING, give up. The `close` event follows later.
@@ -433,7 +299,7 @@ class WebSocket(EventTarget):
         most 123 bytes of UTF-8, else "SyntaxError". Without both the Close frame is empty.
         https://websockets.spec.whatwg.org/#dom-websocket-close
         """
-        code, words = farewell(code, reason)
+        code, words = validate_close(code, reason)
         if self._pyws_connection.state < 2:
             self._pyws_connection.close(code, words)
             self._pyws_listeners_changed()
@@ -470,7 +336,7 @@ class WebSocket(EventTarget):
         event: MessageEvent = _new(MessageEvent)
         event._pyws_time_stamp = moment
         event._pyws_origin = self._pyws_origin
-        event._pyws_data = received(data) if type(data) is bytes and self._pyws_binary_type == "blob" else data
+        event._pyws_data = blob_of(data) if type(data) is bytes and self._pyws_binary_type == "blob" else data
         event._pyws_trusted = True
         self._pyws_dispatch(event)
 
@@ -502,14 +368,14 @@ class WebSocket(EventTarget):
         self._pyws_connection.held = any(self._pyws_listeners.get(type) for type in waited_for)
 
 
-def address_of(url: "Any") -> str:
+def url_string(url: "Any") -> str:
     """Return a constructor's `url`, a `str` or an object with a `str` attribute `href`, as a scalar value string."""
     if not isinstance(url, str):
         href = getattr(url, "href", None)
         if not isinstance(href, str):
             raise TypeError(f"url must be str, or an object with a str attribute href, not {type(url).__name__}")
         url = href
-    return scalar(url)
+    return usv_string(url)
 
 
 def protocols_of(argument: "Any") -> "Any":
@@ -517,15 +383,15 @@ def protocols_of(argument: "Any") -> "Any":
 
     https://github.com/whatwg/websockets/pull/76
     """
-    return members(argument, {}, "protocols").get("protocols") if is_dictionary(argument) else argument
+    return dictionary(argument, {}, "protocols").get("protocols") if is_dictionary(argument) else argument
 
 
-def names_of(protocols: "Any") -> "list[str]":
+def protocol_list(protocols: "Any") -> "list[str]":
     """Return subprotocols, one or several, as a list of `str`."""
     if protocols is None or type(protocols).__name__ in _NOTHING:
         return []
     if isinstance(protocols, str):
-        return [scalar(protocols)]
+        return [usv_string(protocols)]
     if (
         isinstance(protocols, (bytes, bytearray, memoryview))
         or is_dictionary(protocols)
@@ -536,12 +402,12 @@ def names_of(protocols: "Any") -> "list[str]":
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"protocols must be str, not {type(name).__name__}")
-    return [scalar(name) for name in names]
+    return [usv_string(name) for name in names]
 
 
-def subprotocols(protocols: "Any") -> "list[str]":
+def validate_subprotocols(protocols: "Any") -> "list[str]":
     """Return subprotocols as a list; "SyntaxError" for what can name none."""
-    names = names_of(protocols)
+    names = protocol_list(protocols)
     for name in names:
         if not name or not _TOKEN.issuperset(name):
             raise DOMException(f"{name!r} is not a subprotocol: it must be a token of HTTP", "SyntaxError")
@@ -550,14 +416,14 @@ def subprotocols(protocols: "Any") -> "list[str]":
     return names
 
 
-def farewell(code: "Any", reason: "Any") -> "tuple[int | None, str]":
+def validate_close(code: "Any", reason: "Any") -> "tuple[int | None, str]":
     """Return what a Close frame will have, if a program may say that.
 
     https://websockets.spec.whatwg.org/#validate-close-code-and-reason
     """
     if code is not None:
-        code = integer(code, "code")
-    words = "" if reason is None else text(reason, "reason")
+        code = to_integer(code, "code")
+    words = "" if reason is None else to_usv_string(reason, "reason")
     if code is not None and code != 1000 and not 3000 <= code <= 4999:
         raise DOMException(f"code must be 1000 or from 3000 to 4999, not {code}", "InvalidAccessError")
     if words:
@@ -569,34 +435,8 @@ def farewell(code: "Any", reason: "Any") -> "tuple[int | None, str]":
     return code, words
 
 
-def integer(value: "Any", name: str) -> int:
-    """Return `value` as an `int`; `TypeError` for what is no whole number."""
-    # Deviation: CLS-03, everywhere
-    if not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be int, not {type(value).__name__}")
-    number: int = value.__index__()
-    return number
-
-
 def origin_of(url: str) -> str:
     """Return the origin of a URL that is serialized, such as "wss://example.org"."""
     # https://url.spec.whatwg.org/#concept-url-origin, of a URL that is serialized: it has a path, perhaps credentials
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"
-
-
-def _binary(data: "Any") -> "Any":
-    """Return what a connection sends of a buffer, or of JavaScript's data; `TypeError` for anything else."""
-    kind = javascript.kind_of(data)
-    if kind == javascript.BLOB:
-        return data
-    if kind == javascript.BUFFER:
-        return javascript.copy(data)
-    if not javascript.name_of(data):
-        try:
-            return buffer_bytes(data)
-        except TypeError:
-            pass
-    raise TypeError(
-        f"send() takes str, bytes, any buffer or Blob, not {javascript.describe(data)}: {javascript.advice(data)}"
-    )

@@ -7,9 +7,9 @@ https://websockets.spec.whatwg.org/
 
 import sys
 
-from .. import javascript
-from ..dom import DOMException, scalar
+from ..buffersource import BLOB, kind_of, size_of
 from ..loop import insist, later, now, start
+from ..webidl import DOMException, usv_string
 
 # Of a stream on a browser's WebSocket: bytes that wait to be sent above which it waits too, and seconds until it looks.
 HIGH_WATER = 1 << 20
@@ -323,7 +323,7 @@ class Connection:
     def send(self, data: "Any") -> int:
         """Send a message, if OPEN; the state: to ask for it would be a call of its own.
 
-        `data` is `str` or `bytes`; in a page also JavaScript's: a Blob, or a copy of a buffer (see `javascript.py`).
+        `data` is `str` or `bytes`; in a page also JavaScript's: a Blob, or a copy of a buffer (see `buffersource.py`).
         """
         if self._send is None or self._given_up:
             return self.state
@@ -458,11 +458,11 @@ class Connection:
 
 
 def _is_blob(data: "Any") -> bool:
-    return not isinstance(data, (str, bytes)) and javascript.kind_of(data) == javascript.BLOB
+    return not isinstance(data, (str, bytes)) and kind_of(data) == BLOB
 
 
 def _size_of(data: "Any") -> int:
-    return len(scalar(data).encode()) if isinstance(data, str) else javascript.size_of(data)
+    return len(usv_string(data).encode()) if isinstance(data, str) else size_of(data)
 
 
 class StreamConnection(Connection):

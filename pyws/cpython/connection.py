@@ -17,8 +17,8 @@ from websockets.http11 import Response
 from websockets.protocol import State
 
 from .. import loop as runtime
-from ..dom import DOMException, scalar
 from ..loop import Home
+from ..webidl import DOMException, usv_string
 from .frames import BINARY, TEXT
 from .handshake import FailedError, describe_loss
 from .keepalive import Keepalive
@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol):
             try:
                 first, payload = TEXT, data.encode()
             except UnicodeEncodeError:
-                first, payload = TEXT, scalar(data).encode()
+                first, payload = TEXT, usv_string(data).encode()
         sender.queued += len(payload)
         sender.queue.append((first, payload))
         if self._agent.max_buffered is not None and sender.buffered > self._agent.max_buffered:

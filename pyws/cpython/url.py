@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import ada_url
 
-from ..dom import DOMException
+from ..webidl import DOMException
 
 # https://fetch.spec.whatwg.org/#port-blocking
 BAD_PORTS = frozenset(

@@ -231,7 +231,7 @@ def test_one_who_waits_may_be_canceled(peer):
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(getattr(stream, name), 0.01)
             await other
-        assert not stream._pyws_opening._waiting and not stream._pyws_ending._waiting
+        assert not stream._pyws_opened_promise._waiting and not stream._pyws_closed_promise._waiting
 
     play(peer, conversation)
 
@@ -313,7 +313,7 @@ def test_nothing_is_left_of_a_stream(peer):
         await asyncio.sleep(0)
         gc.collect()
         assert [stream() for stream in streams] == [None] * 3
-        assert controller.signal._pyws_steps == []
+        assert controller.signal._pyws_algorithms == []
 
     play(peer, conversation)
 

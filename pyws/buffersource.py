@@ -1,0 +1,103 @@
+"""Web IDL's buffer sources: the bytes of Python objects, and of JavaScript's where Python runs beside it.
+
+Its law: what is taken of a buffer is a copy. The size of the buffer's items does not matter.
+https://webidl.spec.whatwg.org/#BufferSource
+"""
+
+from . import javascript
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+BLOB = "blob"
+BUFFER = "buffer"
+SHARED = "shared buffer"
+
+_BLOBS = ("Blob", "File")
+_VIEWS = (
+    "Int8Array",
+    "Uint8Array",
+    "Uint8ClampedArray",
+    "Int16Array",
+    "Uint16Array",
+    "Int32Array",
+    "Uint32Array",
+    "Float16Array",
+    "Float32Array",
+    "Float64Array",
+    "BigInt64Array",
+    "BigUint64Array",
+    "DataView",
+)
+
+
+def kind_of(value: "Any") -> str:
+    """Return BLOB, BUFFER (an ArrayBuffer or a view of one) or SHARED for a value of JavaScript's; "" for any other."""
+    name = javascript.name_of(value)
+    if name in _BLOBS:
+        return BLOB
+    if name in _VIEWS:
+        name = javascript.name_of(value.buffer)
+    return {"ArrayBuffer": BUFFER, "SharedArrayBuffer": SHARED}.get(name, "")
+
+
+def to_bytes(
+    value: "Any", expected: str, blob_advice: "str | None" = None, copy: "Callable[[Any], Any]" = javascript.bytes_of
+) -> "Any":
+    """Return a copy of the bytes of a buffer: of a Python object with the buffer protocol, or of a JavaScript buffer.
+
+    `copy` makes the copy of a JavaScript buffer. A JavaScript Blob is returned as it is, unless there is a
+    `blob_advice`: what the program should do instead. Raises `TypeError` for any other value: its message begins with
+    `expected`, a sentence about what is taken, and ends with advice.
+    https://webidl.spec.whatwg.org/#js-buffer-source-types
+    """
+    if type(value) is bytes:
+        return value
+    kind = kind_of(value)
+    if kind == BUFFER:
+        return copy(value)
+    if kind == BLOB and blob_advice is None:
+        return value
+    if not javascript.name_of(value):
+        try:
+            return memoryview(value).tobytes()
+        except TypeError:
+            pass
+    raise TypeError(f"{expected}, not {describe(value)}: {advice(value, blob_advice or '')}")
+
+
+def size_of(data: "Any") -> int:
+    """Return the size of a binary message, in bytes: of `bytes`, of a JavaScript Blob, or of a copy of a buffer."""
+    if isinstance(data, bytes):
+        return len(data)
+    size: int = data.size if hasattr(data, "size") else data.byteLength
+    return size
+
+
+def describe(value: object) -> str:
+    """Return the name of the type of `value`, for an error message."""
+    name = javascript.name_of(value)
+    return f"JavaScript's {name}" if name else type(value).__name__
+
+
+def advice(value: "Any", of_blob: str = "") -> str:
+    """Return advice on how to make a message of a value that is none; `of_blob` is the advice for a JavaScript Blob."""
+    kind, name = kind_of(value), javascript.name_of(value)
+    if kind == BLOB:
+        return of_blob
+    if kind == SHARED:
+        parts = "…" if name == "SharedArrayBuffer" else "….buffer, ….byteOffset, ….byteLength"
+        return f"copy it first, with Uint8Array.new({parts}).slice()"
+    if name == "Promise" or type(value).__name__ == "coroutine":  # by name, for Brython
+        return "await it first"
+    if name:
+        return f"convert it first, with JavaScript's {'JSON.stringify' if name in ('Object', 'Array') else 'String'}()"
+    if hasattr(value, "__await__"):
+        return "await it first"
+    if hasattr(value, "read"):
+        return "send what its read() returns"
+    if value is None or isinstance(value, (bool, int, float, list, tuple, dict)):
+        return "convert it first, with json.dumps() or str()"
+    return "convert it first, with str()"
