@@ -3,15 +3,15 @@
 Its law: whatever happens, there is one `close` event and it is the last. A connection that is lost and will be
 followed by another is told by `reconnecting` instead, because in the standard CLOSED is final, and listeners of
 `close` rely on that. It stands on both sides of the seam of `websocket.py`: to the interface above it is the
-connection, below it is one `WebSocket` at a time.
+connection, and it owns one connection after the other.
 """
 
 from . import loop
 from .buffersource import size_of
-from .dom import Event, EventTarget, event_handler
+from .dom import Event, event_handler
 from .events import CloseEvent, MessageEvent
 from .webidl import DOMException, usv_string
-from .websocket import WebSocket, origin_of, protocol_list, protocols_of, url_string
+from .websocket import Connection, WebSocket, origin_of, protocol_list, protocols_of, url_string, validate_subprotocols
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,21 +173,16 @@ class ReconnectingWebSocket(WebSocket):
             _check_set(final_statuses, "final_statuses")
         elif _is_function(url) or _is_function(protocols):
             forgiven = AUTHORIZATION
-        EventTarget.__init__(self)  # not WebSocket's: connections are made below
-        self._pyws_binary_type = "blob"
-        self._pyws_protocol = self._pyws_extensions = self._pyws_origin = ""
-        self._pyws_unsent = 0
         backoff = Backoff(first_delay, max_delay, growth, jitter, max_attempts, max_retry_after)
         final_words = FinalWords(final, FINAL_STATUSES if final_statuses is None else final_statuses, forgiven)
-        self._pyws_connection = Reconnection(
-            url, protocols, self, backoff, final_words, min_uptime, connect_timeout, max_queued
+        self._pyws_begin(
+            ReconnectingConnection(url, protocols, self, backoff, final_words, min_uptime, connect_timeout, max_queued)
         )
 
     @property
     def url(self) -> str:
         """The URL of the connection that is, or was last; "" before there is one."""
-        url: str = self._pyws_connection.url
-        return url
+        return super().url
 
     def reconnect(self) -> None:
         """Try now: where it waits for its next attempt, that begins as soon as control returns to the event loop.
@@ -278,17 +273,17 @@ class FinalWords:
         return True
 
 
-class Reconnection:
-    """One connection to the interface above; below, one `WebSocket` at a time, or none."""
+class ReconnectingConnection:
+    """The connection of a `ReconnectingWebSocket`, and the owner of one connection of the runtime, or none."""
 
     held = False
-    """It needs nobody to be kept alive: its timer, or the listeners of its `WebSocket`, know it."""
+    """Set from above, and without effect: its timer, its task or its connection keep it alive."""
 
     def __init__(
         self,
         url: "Any",
         protocols: "Any",
-        user: ReconnectingWebSocket,
+        owner: ReconnectingWebSocket,
         backoff: Backoff,
         final_words: FinalWords,
         min_uptime: float,
@@ -298,27 +293,28 @@ class Reconnection:
         self._home = loop.Home()
         self._url = url if _is_function(url) else url_string(url)
         self._protocols = protocols if _is_function(protocols) else protocol_list(protocols_of(protocols))
-        self._user = user
+        self._owner = owner
+        self._pyws_received = owner._pyws_received  # a message passes this by
         self._backoff = backoff
         self._final_words = final_words
         self._min_uptime = min_uptime
         self._connect_timeout = connect_timeout
         self._max_queued = max_queued
         self.url = ""
-        self._socket: WebSocket | None = None
-        self._open = self._failed = self._given_up = self._ended = False
+        self._connection: Connection | None = None
+        self._is_open = self._is_closing = self._has_ended = False
         self._opened_at = 0.0
-        self._queue: list[str | bytes] = []
+        self._queue: list[Any] = []
         self._queued = 0  # bytes
-        self._holding = False  # whether it is open, and what waits is not handed over yet
-        # What is under way besides the socket: a timer, by what cancels it, or the task that asks the functions.
+        self._is_holding = False  # whether it is open, and the queue is not handed over yet
+        # What is under way besides the connection: a timer, by what cancels it, or the task that calls the functions.
         self._cancel: Callable[[], object] | None = None
         self._task: Any = None
-        self._asking = False
-        self._turn = 0  # a task that finds another turn than its own has come too late
+        self._is_calling = False
+        self._attempt_id = 0  # a task that finds another number than its own has come too late
         # While it waits for its next attempt: when that is due, and what stops listening for the page to wake.
         self._due = 0.0  # milliseconds
-        self._sleep_on: Callable[[], object] | None = None
+        self._stop_listening: Callable[[], object] | None = None
         self._woken = float("-inf")  # milliseconds: when such an attempt began, or will
         if _is_function(url) or _is_function(protocols):
             self._set_timer(0, self._begin)
@@ -326,33 +322,33 @@ class Reconnection:
             self._connect(self._url, self._protocols)
             self._limit_time()
 
-    # What the interface above asks.
+    # The seam: calls down.
 
     @property
     def state(self) -> int:
         """CONNECTING while it is away, and while the server closes: only then is it known how that goes on."""
-        if self._ended:
+        if self._has_ended:
             return 3
-        if self._given_up:
+        if self._is_closing:
             return 2
-        return 1 if self._open and self._socket is not None and self._socket.readyState == 1 else 0
+        return 1 if self._is_open and self._connection is not None and self._connection.state == 1 else 0
 
     @property
     def buffered(self) -> int:
         """Payload bytes that wait here, or in the connection."""
-        return self._queued + (0 if self._socket is None else self._socket.bufferedAmount)
+        return self._queued + (0 if self._connection is None else self._connection.buffered)
 
-    def send(self, data: "str | bytes") -> int:
+    def send(self, data: "Any") -> int:
         """Send a message, or keep it for the next connection; OPEN if it was taken, else the state."""
         state = self.state
-        if state == 0 or (state == 1 and self._holding):
+        if state == 1 and not self._is_holding and self._connection is not None:
+            return self._connection.send(data)
+        if state < 2:
             self._keep(data, state == 1)
             return 1
-        if state == 1 and self._socket is not None:
-            self._socket.send(data)
         return state
 
-    def _keep(self, data: "str | bytes", always: bool) -> None:
+    def _keep(self, data: "Any", always: bool) -> None:
         self._home.check()
         size = len(usv_string(data).encode()) if isinstance(data, str) else size_of(data)
         full = self._queued + size > self._max_queued or len(self._queue) >= self._max_queued
@@ -367,143 +363,145 @@ class Reconnection:
     def reconnect(self) -> None:
         """Begin the next attempt in the next task, if it is being waited for."""
         self._home.check()
-        if self._given_up or self._ended:
+        if self._is_closing or self._has_ended:
             raise DOMException("It was closed, and does not come back: make a new one.", "InvalidStateError")
-        if self._sleep_on is not None:
+        if self._stop_listening is not None:
             self._stop()
             self._set_timer(0, self._begin)
 
     def close(self, code: "int | None", reason: str) -> None:
         """Close the connection for good; where there is none, give up."""
         self._home.check()
-        self._given_up = True
-        if self._socket is not None:
-            self._hand_over()
-            self._socket.close(code, reason)
-        else:
+        self._is_closing = True
+        if self._connection is None:
             self._stop()
             self._set_timer(0, lambda: self._end(True, False, 1006, ""))
+            return
+        self._hand_over()
+        if self._connection.state < 2:
+            self._connection.close(code, reason)
 
-    # One attempt, from asking the functions to the end of its connection.
+    # One attempt, from calling the functions to the end of its connection.
 
     def _begin(self) -> None:
         self._stop()
         self._limit_time()
-        self._asking = True
-        turn = self._turn
-        task: Any = loop.start(self._ask(turn))
-        if turn == self._turn:
+        self._is_calling = True
+        attempt = self._attempt_id
+        task: Any = loop.start(self._resolve_endpoint(attempt))
+        if attempt == self._attempt_id:
             self._task = task
-        elif hasattr(task, "cancel"):  # it ran at once, and what it asked has closed this
+        elif hasattr(task, "cancel"):  # it ran at once, and a function has closed this
             task.cancel()
         if hasattr(task, "add_done_callback"):
-            task.add_done_callback(lambda _: self._interrupt() if self._asking and turn == self._turn else None)
+            task.add_done_callback(
+                lambda _: self._interrupt() if self._is_calling and attempt == self._attempt_id else None
+            )
 
     def _limit_time(self) -> None:
         if self._connect_timeout is not None:
             self._set_timer(self._connect_timeout, self._give_up)
 
     def _give_up(self) -> None:
-        if self._socket is None:
+        if self._connection is None:
             self._finish(True, False, 1006, "")
         else:
-            self._socket._pyws_connection.time_out("connect_timeout", self._connect_timeout or 0)
-            self._socket._pyws_listeners_changed()
+            self._connection.time_out("connect_timeout", self._connect_timeout or 0)
 
-    async def _ask(self, turn: int) -> None:
-        if turn != self._turn:
+    async def _resolve_endpoint(self, attempt: int) -> None:
+        """Call the functions for the URL and the subprotocols, and connect."""
+        if attempt != self._attempt_id:
             return
         try:
-            url = await _answer(self._url)
-            protocols = await _answer(self._protocols)
-            if turn == self._turn:
-                self._asking = False
+            url = await _call_or_value(self._url)
+            protocols = await _call_or_value(self._protocols)
+            if attempt == self._attempt_id:
+                self._is_calling = False
                 self._connect(url, protocols)
         except GeneratorExit:
             raise  # the program has ended
         except BaseException as error:
             ends = isinstance(error, (KeyboardInterrupt, SystemExit))
-            # What a function waits for was canceled, which fails; or this task, by us or where the program ends.
+            # What a function waits for was canceled: that is a failed attempt. Or this task was canceled, by `_stop`
+            # or where the program ends.
             canceled = type(error).__name__ == "CancelledError"
-            if canceled and (turn != self._turn or (self._task is not None and self._task.cancelling())):
+            if canceled and (attempt != self._attempt_id or (self._task is not None and self._task.cancelling())):
                 raise
             if not ends:
                 loop.report(error)
-            if turn == self._turn:
-                self._asking = False
+            if attempt == self._attempt_id:
+                self._is_calling = False
                 self._finish(True, False, 1006, "")
             if ends:
                 raise
 
     def _connect(self, url: "Any", protocols: "Any") -> None:
-        socket = WebSocket(url, protocols)
-        socket.binaryType = "arraybuffer"
-        socket.onopen = lambda _: self._opened(socket)
-        socket.onmessage = lambda event: self._user._pyws_received(event.data, event._pyws_time_stamp)
-        socket.onerror = lambda _: self._note_failure()
-        socket.onclose = lambda event: self._finish(self._failed, event.wasClean, event.code, event.reason)
-        self.url = socket.url
-        self._failed = False
-        self._socket = socket
+        connection = Connection(url_string(url), validate_subprotocols(protocols_of(protocols)), self)
+        connection.held = True
+        self.url = connection.url
+        self._connection = connection
 
-    def _opened(self, socket: WebSocket) -> None:
+    # The seam: calls up, of its connection.
+
+    def _pyws_opened(self, protocol: str, extensions: str) -> None:
         self._stop()  # the time limit
-        self._open = True
+        self._is_open = True
         self._opened_at = loop.now()
         self._final_words.reset()
         if self._queue:
-            self._holding = True
+            self._is_holding = True
             loop.when_read(self._hand_over)
-        self._user._pyws_opened(socket.protocol, socket.extensions)
+        self._owner._pyws_opened(protocol, extensions)
+
+    def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
+        if self._connection is not None:  # else it was told, and a listener has ended the program
+            self._finish(failed, clean, code, reason)
 
     def _hand_over(self) -> None:
-        """Give what waits to the connection, unless its Close came right behind the handshake: then to the next."""
-        if not self._holding:
+        """Give the queue to the connection, unless its Close came right behind the handshake: then to the next."""
+        if not self._is_holding:
             return
-        self._holding = False
-        socket = self._socket
-        if socket is None or socket.readyState != 1:
+        self._is_holding = False
+        connection = self._connection
+        if connection is None or connection.state != 1:
             return
         queue = self._queue
         self._queue = []
         self._queued = 0
         for data in queue:
-            socket.send(data)
-
-    def _note_failure(self) -> None:
-        self._failed = True
+            connection.send(data)
 
     def _finish(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         """End the attempt, or its connection, and with it everything unless there is another attempt."""
         self._stop()
-        connection = None if self._socket is None else self._socket._pyws_connection
+        connection = self._connection
         refusal = None if connection is None else connection.refusal
         uptime = loop.milliseconds(loop.now()) - loop.milliseconds(self._opened_at)
-        if self._open and uptime >= self._min_uptime * 1000:
+        if self._is_open and uptime >= self._min_uptime * 1000:
             self._backoff.reset()
         delay = None
-        over = self._given_up or (connection is not None and connection.canceled)
-        if not over and not self._final_words.heard(code, None if refusal is None else refusal.status):
+        is_last = self._is_closing or (connection is not None and connection.canceled)
+        if not is_last and not self._final_words.heard(code, None if refusal is None else refusal.status):
             delay = self._backoff.next(None if refusal is None else refusal.retry_after)
         if delay is None:
             self._end(failed, clean, code, reason)
-        else:
-            self._socket = None
-            self._open = self._holding = False
-            self._wait(delay)
-            self._user._pyws_lost(clean, code, reason, self._backoff.attempts, delay)
+            return
+        self._wait(delay)
+        self._is_open = self._is_holding = False
+        self._connection = None
+        self._owner._pyws_lost(clean, code, reason, self._backoff.attempts, delay)
 
     def _end(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         self._queued = self.buffered  # what is left stays counted, as the standard has it
         self._queue = []
-        self._socket = None
-        self._ended = True
-        loop.insist(lambda: self._user._pyws_closed(failed, clean, code, reason))
+        self._connection = None
+        self._has_ended = True
+        loop.insist(lambda: self._owner._pyws_closed(failed, clean, code, reason))
 
     def _interrupt(self) -> None:
         """End because a task was canceled, as all are where the program ends; a connection knows that by itself."""
         self._stop()
-        if self._socket is None:
+        if self._connection is None:
             self._end(False, False, 1006, "")
 
     # Timers and tasks.
@@ -512,7 +510,8 @@ class Reconnection:
         """Wait for the next attempt, but no longer than until the page wakes."""
         self._due = loop.milliseconds(loop.now()) + seconds * 1000
         self._set_timer(seconds, self._begin)
-        self._sleep_on = loop.on_wake(lambda: self._wake())  # a bound method is not callable in Brython's JavaScript
+        # Not the bound method: Brython's JavaScript cannot call one.
+        self._stop_listening = loop.on_wake(lambda: self._wake())
 
     def _wake(self) -> None:
         self._backoff.shorten()
@@ -524,7 +523,7 @@ class Reconnection:
             self._wait((moment - now) / 1000)
 
     def _set_timer(self, seconds: float, action: "Callable[[], object]") -> None:
-        def ring() -> None:
+        def fire() -> None:
             self._cancel = None
             action()
 
@@ -532,21 +531,22 @@ class Reconnection:
             if self._cancel is cancel:
                 self._interrupt()
 
-        self._cancel = cancel = loop.wait(seconds, ring, interrupt)
+        self._cancel = cancel = loop.wait(seconds, fire, interrupt)
 
     def _stop(self) -> None:
-        """Stop what is under way besides the socket."""
-        self._turn += 1
+        """Stop what is under way besides the connection."""
+        self._attempt_id += 1
         cancel, self._cancel = self._cancel, None
         if cancel is not None:
             cancel()
-        sleep_on, self._sleep_on = self._sleep_on, None
-        if sleep_on is not None:
-            sleep_on()
+        stop_listening, self._stop_listening = self._stop_listening, None
+        if stop_listening is not None:
+            stop_listening()
         task, self._task = self._task, None
-        if self._asking and hasattr(task, "cancel"):  # in Brython none can be canceled: its turn is over all the same
+        # In Brython no task can be canceled: what it gives then comes too late.
+        if self._is_calling and hasattr(task, "cancel"):
             task.cancel()
-        self._asking = False
+        self._is_calling = False
 
 
 def _check_set(numbers: object, name: str) -> None:
@@ -558,6 +558,6 @@ def _is_function(source: object) -> bool:
     return callable(source) and not hasattr(source, "href")
 
 
-async def _answer(source: "Any") -> "Any":
+async def _call_or_value(source: "Any") -> "Any":
     answer = source() if _is_function(source) else source
     return await answer if loop.awaitable(answer) else answer

@@ -44,11 +44,11 @@ from .events import CloseEvent, MessageEvent
 from .webidl import DOMException, dictionary, is_dictionary, to_integer, to_usv_string, usv_string
 
 if sys.platform == "emscripten" or sys.platform == "brython":
-    from .browser.connection import Connection
+    from .browser.connection import Connection as Connection
     from .browser.connection import StreamConnection as StreamConnection
     from .browser.connection import UserAgent as UserAgent
 else:
-    from .cpython.connection import Connection
+    from .cpython.connection import Connection as Connection
     from .cpython.streamconnection import StreamConnection as StreamConnection
     from .cpython.useragent import UserAgent as UserAgent
 
@@ -207,13 +207,15 @@ class WebSocket(EventTarget):
     def __init__(self, url: "Any", protocols: "str | Iterable[str] | Mapping[str, object] | None" = None) -> None:
         address = url_string(url)
         names = validate_subprotocols(protocols_of(protocols))
+        self._pyws_begin(Connection(address, names, self))
+
+    def _pyws_begin(self, connection: "Connection | Any") -> None:
         super().__init__()
         self._pyws_binary_type = "blob"
         self._pyws_protocol = self._pyws_extensions = ""
         self._pyws_unsent = 0
-        self._pyws_connection = Connection(address, names, self)
-        self._pyws_url = self._pyws_connection.url
-        self._pyws_origin = origin_of(self._pyws_url)
+        self._pyws_connection: Connection = connection
+        self._pyws_origin = origin_of(connection.url)
 
     @property
     def url(self) -> str:
@@ -221,7 +223,7 @@ class WebSocket(EventTarget):
 
         https://websockets.spec.whatwg.org/#dom-websocket-url
         """
-        return self._pyws_url
+        return self._pyws_connection.url
 
     @property
     def readyState(self) -> int:
