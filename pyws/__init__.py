@@ -12,6 +12,7 @@ if sys.platform not in ("brython", "emscripten") and sys.implementation.name == 
 
 from .blob import Blob
 from .dom import AbortController, AbortSignal, DOMException, Event, EventTarget
+from .version import __version__ as __version__
 from .websocket import CloseEvent, MessageEvent, UserAgent, WebSocket
 
 TYPE_CHECKING = False
@@ -35,7 +36,6 @@ __all__ = [
     "WebSocketError",
     "WebSocketStream",
 ]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:

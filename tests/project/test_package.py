@@ -30,12 +30,23 @@ HOUSE = [
     {"dom"},
     {"javascript"},
     {"loop"},
+    {"version"},
     {"browser", "cpython", "commands"},
 ]
 # What lies beside `__init__` is loaded everywhere, but for what is loaded when it is asked for. A folder says by its
 # name who else loads what it has.
 FOLDERS = ("browser", "cpython", "commands")
-LOADED_IN_A_PAGE = {"__init__", "websocket", "browser", "browser.connection", "blob", "dom", "javascript", "loop"}
+LOADED_IN_A_PAGE = {
+    "__init__",
+    "websocket",
+    "browser",
+    "browser.connection",
+    "blob",
+    "dom",
+    "javascript",
+    "loop",
+    "version",
+}
 # Beyond the package. Pyodide has loaded asyncio, and what that imports, before any code runs; in Brython it is an empty
 # stub, and `_sys` is in its core as `browser` is: `sys` is not, and commands/packing.py takes that out.
 BUDGET = {
