@@ -14,7 +14,7 @@ import release
 
 pytestmark = pytest.mark.once
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CHANGES = "# Changes\n\n## 1.2.0 (unreleased)\n\n## 1.1.0 (2027-01-31)\n"
 HOME = "Project-URL: Source, https://example.org/\n"
 
