@@ -13,6 +13,7 @@ if sys.platform not in ("brython", "emscripten") and sys.implementation.name == 
 from .blob import Blob
 from .dom import AbortController, AbortSignal, Event, EventTarget
 from .events import CloseEvent, MessageEvent
+from .version import __version__ as __version__
 from .webidl import DOMException
 from .websocket import UserAgent, WebSocket
 
@@ -37,7 +38,6 @@ __all__ = [
     "WebSocketError",
     "WebSocketStream",
 ]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:

@@ -5,7 +5,7 @@
 Each figure is one program's run, in a process of its own, against a raw server (see bench_peers.py) on another core.
 The programs take turns, round after round; a ratio is pyws to a peer in the same round, and what is quoted is the
 median of the rounds with the smallest and the largest. Prints one table, draws one picture a group (*.svg) and keeps
-all figures (figures.json): a full run in web/bench/, where it also renews the table of the README, others in
+all figures (figures.json): a full run in web/bench/, where it also renews the table of web/docs/speed.md, others in
 dist/bench/.
 """
 
@@ -33,7 +33,7 @@ if __name__ == "__main__":
 
 PEERS = Path(__file__).with_name("bench_peers.py")
 FOLDER = environment.WEB / "bench"
-README = environment.ROOT / "README.md"
+SPEED = environment.WEB / "docs" / "speed.md"
 SERVER_CORE, CLIENT_CORE = 0, 1
 PATIENCE = 120  # seconds for one figure
 
@@ -312,7 +312,7 @@ def machine() -> str:
 
 
 def table(results: list[Result], rounds: int) -> str:
-    """The table of the README."""
+    """The tables of web/docs/speed.md."""
     lines = [
         "| | pyws | " + " | ".join(f"to {name}" for name in ("websockets", "aiohttp", "picows")) + " |",
         "|---|---:|---:|---:|---:|",
@@ -338,11 +338,11 @@ def table(results: list[Result], rounds: int) -> str:
     return "\n".join(lines)
 
 
-def renew_readme(text: str) -> None:
-    """Put the table where the README has it."""
-    old = README.read_text("utf-8")
+def renew_tables(text: str) -> None:
+    """Put the tables where web/docs/speed.md has them."""
+    old = SPEED.read_text("utf-8")
     new = re.sub(r"(<!-- bench -->\n).*?(\n<!-- /bench -->)", lambda match: match[1] + text + match[2], old, flags=re.S)
-    README.write_text(new, "utf-8")
+    SPEED.write_text(new, "utf-8")
 
 
 def main() -> int:
@@ -363,7 +363,7 @@ def main() -> int:
         for work in chosen:
             results.append(measure(field, work, rounds))
             print(*report(results[-1]), sep="\n", flush=True)
-    # What the README shows comes from a full run; a part of one is only for whoever started it.
+    # What the project shows comes from a full run; a part of one is only for whoever started it.
     full = not (options.quick or options.group or options.rounds or options.uvloop)
     folder = FOLDER if full else environment.ROOT / "dist" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
@@ -371,7 +371,7 @@ def main() -> int:
         drawn = picture(group, [result for result in results if result.work.group == group])
         folder.joinpath(f"{group.replace(' ', '-')}.svg").write_text(drawn)
     if full:
-        renew_readme(table(results, rounds))
+        renew_tables(table(results, rounds))
     raw = [{"group": one.work.group, "label": one.work.label, "figures": one.figures} for one in results]
     folder.joinpath("figures.json").write_text(json.dumps({"machine": machine(), "works": raw}, indent=1) + "\n")
     missed = sum("MISSED" in one.verdict(peer) for one in results for peer in one.work.peers)

@@ -21,6 +21,7 @@ from websockets.typing import Origin, Subprotocol
 from websockets.uri import WebSocketURI
 
 from .. import loop
+from ..version import __version__
 from .deflate import DeflateFactory
 from .refusal import Refusal, describe, escape, redact
 from .url import Address
@@ -35,7 +36,7 @@ MAX_REFUSAL_BODY = 4096
 REFUSAL_BODY_TIMEOUT = 1.0
 """Seconds that they are waited for."""
 
-USER_AGENT = "pyws/0.1.0"
+USER_AGENT = f"pyws/{__version__}"
 
 # https://www.rfc-editor.org/rfc/rfc9112#name-message-parsing: a line may end with LF alone
 _END_OF_HEAD = re.compile(rb"\n\r?\n")

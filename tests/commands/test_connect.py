@@ -204,9 +204,9 @@ def test_whoever_reads_may_have_enough(environment, url, peer):
     assert peer.heard(url.key)[0].startswith("close")
 
 
-def test_the_lines_of_the_readme(environment, terminal, url, peer):
+def test_the_documented_lines(environment, terminal, url, peer):
     """As they stand there, but for the address: one is for a terminal, the others say hello."""
-    text = ROOT.joinpath("README.md").read_text("utf-8")
+    text = ROOT.joinpath("web", "docs", "commands.md").read_text("utf-8")
     lines = re.findall(r"^((?:echo hello \| )?python -m pyws connect .+)$", text, re.M)
     assert len(lines) == 3
     for line in lines:

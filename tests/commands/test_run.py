@@ -29,7 +29,7 @@ def script(tmp_path):
 
 
 def test_the_script_lives_until_its_sockets_are_closed(peer):
-    """The example of the README, whatever the time zone and the locale."""
+    """The example of the command, whatever the time zone and the locale."""
     runs = [
         run(ECHO, f"{peer.origin}/main-{zone[:3]}?do=accept&do=echo", TZ=zone, LC_ALL=locale, LANG=locale)
         for zone, locale in [("UTC", "C.UTF-8"), ("Pacific/Kiritimati", "C"), ("Asia/Kathmandu", "tr_TR.UTF-8")]
@@ -41,9 +41,9 @@ def test_the_script_lives_until_its_sockets_are_closed(peer):
     assert others == [first, first]
 
 
-def test_the_line_of_the_readme(peer):
+def test_the_documented_line(peer):
     """As it stands there, but for the address."""
-    text = ROOT.joinpath("README.md").read_text("utf-8")
+    text = ROOT.joinpath("web", "docs", "commands.md").read_text("utf-8")
     ((words, _),) = re.findall(r"^python -m pyws run (.+) (wss://\S+)$", text, re.M)
     status, output, errors = run(*words.split(), f"{peer.origin}/main-readme?do=accept&do=echo", cwd=ROOT)
     assert (status, errors) == (0, "")

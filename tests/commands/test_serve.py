@@ -102,9 +102,9 @@ def test_a_page_runs_the_script_and_runs_it_again(tmp_path, browser, peer, runti
         browser.get("about:blank")
 
 
-def test_the_line_of_the_readme(browser, peer):
+def test_the_documented_line(browser, peer):
     """As it stands there, but for the address and where the interpreter is."""
-    text = ROOT.joinpath("README.md").read_text("utf-8")
+    text = ROOT.joinpath("web", "docs", "commands.md").read_text("utf-8")
     (words,) = re.findall(r"^python -m pyws serve (.+) wss://\S+$", text, re.M)
     runtime, script = words.removeprefix("--runtime ").split()
     echo = f"{peer.origin}/page-readme?do=accept&do=echo"

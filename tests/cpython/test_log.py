@@ -1,4 +1,4 @@
-"""The log: one line for every end that is not clean, which the README explains, and never a secret in it."""
+"""The log: one line for every end that is not clean, which troubleshooting.md explains, and never a secret in it."""
 
 import asyncio
 import contextlib
@@ -19,13 +19,13 @@ from pyws.cpython.url import parse
 
 from peer import Peer
 
-README = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
+TROUBLESHOOTING = Path(__file__).parents[2].joinpath("web", "docs", "troubleshooting.md").read_text("utf-8")
 numbers = itertools.count()
 
 
 def rows():
-    """The first column of the README's table, as regular expressions by their text."""
-    table = README.partition("| The line says | Why | What to do |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    """The first column of its table, as regular expressions by their text."""
+    table = TROUBLESHOOTING.partition("| The line says | Why | What to do |\n|---|---|---|\n")[2].partition("\n\n")[0]
     cells = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()]
     return {cell: re.compile(".*".join(map(re.escape, cell.split("…")))) for cell in cells}
 
@@ -61,7 +61,7 @@ def play(caplog, url, act=None, agent=None, **settings):
 
 
 def explained(said):
-    """The row of the README that explains this."""
+    """The row of the table that explains this."""
     found = [row for row, pattern in ROWS.items() if pattern.fullmatch(said)]
     provoked.update(found)
     return found[0] if found else f"nothing explains: {said}"
@@ -414,6 +414,6 @@ def test_no_secret_that_a_server_repeats(caplog, repeated):
 
 
 @pytest.mark.once
-def test_every_row_of_the_readme_was_provoked():
+def test_every_row_of_the_table_was_provoked():
     """The last of this file: no row explains a line that does not exist."""
     assert set(ROWS) - provoked == set()

@@ -1,4 +1,4 @@
-"""Waiting for events on CPython: what is left early leaves nothing behind. The README's example runs as it stands."""
+"""Waiting for events on CPython: what is left early leaves nothing behind. The guide's example runs as it stands."""
 
 import asyncio
 import gc
@@ -11,7 +11,7 @@ from pyws import Event, EventTarget, WebSocket
 
 from stage import Stage
 
-README = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
+GUIDE = Path(__file__).parents[2].joinpath("web", "docs", "guide.md").read_text("utf-8")
 numbers = itertools.count()
 
 
@@ -126,11 +126,11 @@ def test_who_is_canceled_takes_nothing_along(peer):
 
 
 @pytest.mark.once
-def test_the_readme_s_example_runs(capsys):
+def test_the_guide_s_example_runs(capsys):
     """Against the echo server, with nothing changed but the address."""
     import serve
 
-    example = README.partition("## Waiting for events")[2].partition("```python\n")[2].partition("```")[0]
+    example = GUIDE.partition("## Waiting for events")[2].partition("```python\n")[2].partition("```")[0]
     with serve.echo() as address:
         space = {}
         exec(example.replace("wss://example.org/echo", address), space)

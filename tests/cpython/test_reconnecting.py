@@ -20,7 +20,7 @@ from programs import run
 from stage import encode
 from stage import row as shown
 
-README = Path(__file__).parents[2] / "README.md"
+GUIDE = Path(__file__).parents[2] / "web" / "docs" / "guide.md"
 QUICK = {"first_delay": 0.01, "jitter": 0}
 numbers = itertools.count()
 
@@ -692,10 +692,10 @@ def test_an_unknown_name_is_one():
 
 
 @pytest.mark.rows("REC-12")
-def test_the_example_of_the_readme(peer, tmp_path):
-    """Run as the README says of scripts like it: the server goes away once."""
+def test_the_example_of_the_guide(peer, tmp_path):
+    """Run as the guide says of scripts like it: the server goes away once."""
     url = address(peer, ["accept", "read", "fin"], ["accept", "text news", "close 1000"])
-    section = README.read_text("utf-8").partition("## Coming back")[2]
+    section = GUIDE.read_text("utf-8").partition("## Coming back")[2]
     (code,) = re.findall(r"^```python\n(.*?)^```$", section.partition("\n## ")[0], re.M | re.S)
     script = tmp_path / "script.py"
     script.write_text(re.sub(r'f?"wss://example.org/[^"]*"', repr(url), code))

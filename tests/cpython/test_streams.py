@@ -17,7 +17,7 @@ from peer import Peer
 from stage import Stage
 
 MIB = 1 << 20
-README = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
+GUIDE = Path(__file__).parents[2].joinpath("web", "docs", "guide.md").read_text("utf-8")
 numbers = itertools.count()
 
 
@@ -335,9 +335,9 @@ def test_a_stream_in_use_is_not_garbage(peer):
     assert play(peer, conversation) == ["one"]
 
 
-def test_the_readme_s_example_runs(peer, capsys):
+def test_the_guide_s_example_runs(peer, capsys):
     """Against a server that chooses its subprotocol, with nothing changed but the address."""
-    example = README.partition("## Streams")[2].partition("```python\n")[2].partition("```")[0]
+    example = GUIDE.partition("## Streams")[2].partition("```python\n")[2].partition("```")[0]
     verbs = "do=header%20sec-websocket-protocol:%20chat&do=accept&do=echo"
     space = {}
     exec(example.replace("wss://example.org/echo", f"{peer.origin}/streams-readme?{verbs}"), space)

@@ -12,7 +12,7 @@ from pyws import WebSocket
 from programs import run
 from stage import encode
 
-README = Path(__file__).parents[2] / "README.md"
+GUIDE = Path(__file__).parents[2] / "web" / "docs" / "guide.md"
 keys = itertools.count()
 
 
@@ -93,10 +93,10 @@ def test_a_call_from_another_thread_raises_and_changes_nothing(peer):
     assert peer.heard(key) == ["text 'kept'", "close 1000 ''"]
 
 
-def test_the_example_of_the_readme(peer, tmp_path):
-    """Run as the README says of scripts like it."""
+def test_the_example_of_the_guide(peer, tmp_path):
+    """Run as the guide says of scripts like it."""
     url, key = address(peer, "accept", "read", "close 1000")
-    section = README.read_text("utf-8").partition("## Threads")[2]
+    section = GUIDE.read_text("utf-8").partition("## Threads")[2]
     (code,) = re.findall(r"^```python\n(.*?)^```$", section.partition("\n## ")[0], re.M | re.S)
     script = tmp_path / "script.py"
     script.write_text(code.replace("wss://example.org/echo", url))

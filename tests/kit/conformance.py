@@ -1,7 +1,8 @@
 """The picture of a test run, `web/conformance.html`: scenarios down, cells across, each journal a click away.
 
 `conftest.py` hands over what every cell wrote. One journal everywhere is the aim: where a cell differs, the scenario
-must name the deviation of that cell's engine in a comment, else the page says so in red and the test run fails.
+must name the deviation of that cell's engine in a comment, else the page says so in red and the test run fails. What a
+deviation is stands in deviations.tsv; the page shows it at its marks, and all of them in a table.
 """
 
 import ast
@@ -9,10 +10,13 @@ import json
 import re
 from pathlib import Path
 
+from requirements import DEVIATIONS
+
 TESTS = Path(__file__).parents[1]
 TEMPLATE = TESTS / "pages" / "conformance.html"
 PAGE = TESTS.parent / "web" / "conformance.html"
 EQUAL, DEVIATES, FAILED = "equal", "deviates", "failed"
+ENGINES = ["CPython", "Chromium", "Firefox", "WebKit", "Node", "Brython"]
 
 
 def deviations():
@@ -64,12 +68,25 @@ def compare(played, cells, scenarios):
             }
         )
     about = {id: result["about"] for (_, id), result in played.items()}
-    return {"cells": [{"id": cell.id, "about": about.get(cell.id, "")} for cell in cells], "scenarios": rows}
+    return {
+        "cells": [{"id": cell.id, "about": about.get(cell.id, "")} for cell in cells],
+        "deviations": explained(),
+        "scenarios": rows,
+    }
+
+
+def explained():
+    """All deviations, with their sentences, and the engines that each concerns."""
+    return [
+        {"row": row, "who": who, "says": sentence, "engines": [name for name in ENGINES if concerns(who, name.lower())]}
+        for (row, who), sentence in DEVIATIONS.items()
+    ]
 
 
 def concerns(who, engine):
-    """Whether "Firefox and WebKit", or "every browser", is this engine too."""
-    return engine in who.lower() or (who == "every browser" and engine not in ("cpython", "node"))
+    """Whether "Firefox and WebKit", "every browser" or "everywhere" is this engine too."""
+    browsers = ("chromium", "firefox", "webkit")
+    return engine in who.lower() or (who == "every browser" and engine in browsers) or who == "everywhere"
 
 
 def nameless(results):
@@ -83,5 +100,6 @@ def nameless(results):
 def write(results):
     """Write the page: one file that needs no other."""
     data = json.dumps(results, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
-    data = data.replace('{"name"', '\n{"name"')  # a line per scenario, for whoever reads the file's history
+    # A line for each scenario and each deviation, so that the file's history can be read.
+    data = data.replace('{"name"', '\n{"name"').replace('{"row"', '\n{"row"')
     PAGE.write_text(TEMPLATE.read_text().replace("{{results}}", data))

@@ -32,6 +32,7 @@ HOUSE = [
     {"buffersource", "observable"},
     {"javascript", "waiters", "webidl"},
     {"loop"},
+    {"version"},
     {"browser", "cpython", "commands"},
 ]
 # What lies beside `__init__` is loaded everywhere, but for what is loaded when it is asked for. A folder says by its
@@ -51,6 +52,7 @@ LOADED_IN_A_PAGE = {
     "waiters",
     "webidl",
     "loop",
+    "version",
 }
 # Beyond the package. Pyodide has loaded asyncio, and what that imports, before any code runs; in Brython it is an empty
 # stub, and `_sys` is in its core as `browser` is: `sys` is not, and commands/packing.py takes that out.

@@ -1,4 +1,4 @@
-"""What `python3 tools/bundle.py` makes, installed as each ecosystem does it: by the very lines of the README's table.
+"""What `python3 tools/bundle.py` makes, installed as each ecosystem does it: by the very lines of web/docs/install.md.
 
 Every page begins empty, and takes nothing but what the project serves itself.
 """
@@ -24,8 +24,9 @@ from runtimes import chromium, required
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]  # packages may have to be fetched
 
 ROOT = Path(__file__).parents[2]
-INSTALL = ROOT.joinpath("README.md").read_text("utf-8").partition("## Install")[2].partition("\n## ")[0]
-LINES = dict(re.findall(r"^\| ([^|]+) \| `([^|]+)` \|$", INSTALL, re.M))
+INSTALL = ROOT.joinpath("web", "docs", "install.md").read_text("utf-8")
+LINE = re.compile(r"^\| ([^|]+) \| `([^|]+)` \|$", re.M)
+LINES = dict(LINE.findall(INSTALL))
 READY_WITHIN = 50  # seconds for a page to load its interpreter, and for one echo
 BRYTHON = "/node_modules/brython"
 
@@ -177,8 +178,8 @@ def by_micropip(site, line, home=OWN, options=""):
     return site.driver.execute_script("return [...pyodide.runPython('sorted(micropip.list())').toJs()]")
 
 
-def test_the_readme_names_every_way():
-    """Each line of its table is run below, with the version that it names."""
+def test_every_way_to_install_is_named():
+    """Each line of the table is run below, with the version that it names; the README has some of them."""
     assert set(LINES) == {
         "CPython 3.11 and newer",
         "Pyodide",
@@ -188,6 +189,9 @@ def test_the_readme_names_every_way():
         "PyScript",
         "Brython",
     }
+    readme = dict(LINE.findall(ROOT.joinpath("README.md").read_text("utf-8").partition("## Install")[2]))
+    assert readme
+    assert readme.items() <= LINES.items()
 
 
 @pytest.mark.parametrize("home", [OWN, NPM])
@@ -245,7 +249,7 @@ def test_brython_imports_the_script(site, library):
 
 
 def open_brython(site, library, program):
-    """Show a page of Brython that loads pyws as the README says, and runs a program."""
+    """Show a page of Brython that loads pyws as the page says, and runs a program."""
     lines = "\n".join(f'<script src="{path}"></script>' for path in [f"{BRYTHON}/brython.min.js", *library])
     site.open(f'{lines}\n{LINES["Brython"]}\n<script type="text/python">{program}</script>')
 
@@ -277,7 +281,7 @@ target.dispatchEvent(Event("test"))
 
 
 def test_brython_script_is_as_small_as_said(made):
-    """The README states its size, to a thousand bytes."""
+    """The page states its size, to a thousand bytes."""
     (said,) = re.findall(r"The script for Brython has less than ([\d,]+) bytes", INSTALL)
     assert 0 < int(said.replace(",", "")) - made[1].stat().st_size <= 1000
 
@@ -332,7 +336,7 @@ def test_the_sources_are_all_there_is_to_check(archive):
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if tracked.returncode:
         pytest.skip("not a clone of the repository")
-    wanted = {name for name in tracked.stdout.split("\0") if name and not name.startswith(".")}
+    wanted = {name for name in tracked.stdout.split("\0") if name and not name.startswith((".ci/", ".gitignore"))}
     with tarfile.open(archive) as files:
         found = {name.partition("/")[2] for name in files.getnames()}
     assert found - {"PKG-INFO"} == wanted

@@ -1,4 +1,6 @@
-"""The README is true: every block of code in it is run, every line of a shell too, and every link leads somewhere.
+"""The pages are true: every block of code in them is run, every line of a shell too, and every link leads somewhere.
+
+They are the README, web/docs/*.md, and those for contributors in .github.
 
 Where a program names a server, the address is exchanged for that of a server of the test's: see `LOCAL`. A comment
 above a block, `<!-- runs by: ... -->`, says who runs it where that is not `python -m pyws run`.
@@ -28,10 +30,16 @@ from runtimes import chromium, required
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
 
 ROOT = Path(__file__).parents[2]
-README = ROOT.joinpath("README.md").read_text("utf-8")
-# A server of nobody's and that of tools/serve.py in the README, here one that this test started.
+README = ROOT / "README.md"
+TROUBLESHOOTING = ROOT / "web" / "docs" / "troubleshooting.md"
+CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
+PAGES = {
+    path: path.read_text("utf-8")
+    for path in [README, *sorted(ROOT.glob("web/docs/*.md")), *sorted(ROOT.glob(".github/*.md"))]
+}
+# A server of nobody's and that of tools/serve.py in the pages, here one that this test started.
 LOCAL = ["wss://example.org/", "ws://127.0.0.1:8765/"]
-# What the README loads from its makers' public address comes from npm's folder here.
+# What a page of the web loads from its makers' public address comes from npm's folder here.
 PUBLIC = {
     r"https://cdn\.jsdelivr\.net/npm/@pyscript/core@[\d.]+/": "/node_modules/@pyscript/core/",
     r"https://cdn\.jsdelivr\.net/npm/brython@[\d.]+/": "/node_modules/brython/",
@@ -43,19 +51,18 @@ ELSEWHERE = {
     "python3 tools/demo.py": "commands/test_serve.py::test_the_pages_of_the_demo_run_their_script",
     "python3 tools/test.py": "test_scenarios.py::test_scenario",  # which is what runs it
     "python3 tools/serve.py": "project/test_readme.py::test_the_pages_run_the_program",
-    "python -m pyws run web/hello.py": "project/test_readme.py::test_a_program_runs",
     "python -m pyws run web/examples/echo.py wss://example.org/echo": (
-        "commands/test_run.py::test_the_line_of_the_readme"
+        "commands/test_run.py::test_the_documented_line"
     ),
     "python -m pyws serve --runtime brython web/examples/echo.py wss://example.org/echo": (
-        "commands/test_serve.py::test_the_line_of_the_readme"
+        "commands/test_serve.py::test_the_documented_line"
     ),
-    "python -m pyws connect wss://example.org/echo": "commands/test_connect.py::test_the_lines_of_the_readme",
+    "python -m pyws connect wss://example.org/echo": "commands/test_connect.py::test_the_documented_lines",
     "echo hello | python -m pyws connect wss://example.org/echo": (
-        "commands/test_connect.py::test_the_lines_of_the_readme"
+        "commands/test_connect.py::test_the_documented_lines"
     ),
     "python -m pyws connect --send hello --count 1 wss://example.org/echo": (
-        "commands/test_connect.py::test_the_lines_of_the_readme"
+        "commands/test_connect.py::test_the_documented_lines"
     ),
     "python -m pyws run web/examples/ticker.py ws://127.0.0.1:8765/": (
         "project/test_examples.py::test_an_example_runs_by_its_own_line"
@@ -82,7 +89,7 @@ class Block:
 
 
 def blocks(text):
-    """All of them, fenced or indented; what follows a program as `text` is its output."""
+    """All of a page, fenced or indented; what follows a program as `text` is its output."""
     found = []
     fence = r"^(?P<indent> *)```(?P<language>\w*)\n(?P<code>(?s:.*?))^(?P=indent)```$"
     pattern = rf"^#+ (?P<heading>.+)$|<!-- runs by: (?P<runner>\S+) -->|{fence}|(?P<indented>(?:^ {{4}}\S.*\n)+)"
@@ -104,7 +111,7 @@ def blocks(text):
     return found
 
 
-BLOCKS = blocks(README)
+BLOCKS = [block for text in PAGES.values() for block in blocks(text)]
 HELLO = BLOCKS[0]
 
 
@@ -125,9 +132,9 @@ def test_no_block_goes_unrun():
         *[("html", ""), ("sh", "")],
     }
     assert [str(block) for block in BLOCKS if (block.language, block.runner) not in known] == []
-    assert README.count("```") % 2 == 0
-    fenced = sum(block.output is not None for block in BLOCKS) + len(re.findall(r"^ *```\w+$", README, re.M))
-    assert fenced >= len([block for block in BLOCKS if block.language != "sh"])
+    for text in PAGES.values():
+        found = blocks(text)
+        assert text.count("```") == 2 * (len(found) + sum(block.output is not None for block in found))
 
 
 def test_a_block_is_found_however_it_is_written():
@@ -159,7 +166,7 @@ def here(text, address):
 
 @of("python")
 def test_a_program_runs(block, address, tmp_path):
-    """To its end, with nothing to complain of; what it prints is what the README says. A `main` is awaited."""
+    """To its end, with nothing to complain of; what it prints is what the page says. A `main` is awaited."""
     script = tmp_path / "hello.py"
     main = "\n\nawait main()\n" if "async def main():" in block.text else ""
     script.write_text(here(block.text, address) + main)
@@ -190,8 +197,8 @@ def test_a_line_of_the_shell_is_run_by_a_test(line):
 
 @of("python", "tests/test_scenarios.py")
 def test_a_scenario_takes_three_steps(block, tmp_path):
-    """Those of the README, in a copy of the checkout; a scenario that is wrong fails."""
-    for name in ("pyws", "web", "tools", "pyproject.toml", "README.md"):
+    """Those of CONTRIBUTING.md, in a copy of the checkout; a scenario that is wrong fails."""
+    for name in (".github", "pyws", "web", "tools", "pyproject.toml", "README.md"):
         tmp_path.joinpath(name).symlink_to(ROOT / name)
     tests = tmp_path / "tests"
     tests.mkdir()
@@ -200,7 +207,7 @@ def test_a_scenario_takes_three_steps(block, tmp_path):
         if path.name not in ("scenarios", "laws.py", "__pycache__"):
             tmp_path.joinpath(path.relative_to(ROOT)).symlink_to(path)
     text = ROOT.joinpath("tests", "scenarios", "laws.py").read_text("utf-8")
-    (line,) = re.findall(r"^ *\.venv/bin/python (-m pytest .+ --cells cpython .+)$", README, re.M)
+    (line,) = re.findall(r"^ *\.venv/bin/python (-m pytest .+ --cells cpython .+)$", PAGES[CONTRIBUTING], re.M)
     command = [sys.executable, *line.split(), "-q", "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTHONPATH": PATH}
     for code, status in [(block.text, 0), (block.text.replace("'bye'", "'good'"), 1)]:
@@ -339,7 +346,7 @@ from pyws import WebSocket
 ws = WebSocket("ws://127.0.0.1:8765/")
 """
 EVERYWHERE = ["run", "pyodide", "brython"]
-# What each text of "Troubleshooting" comes from: the runtimes in which a program shows it, and the program.
+# What each text of troubleshooting.md comes from: the runtimes in which a program shows it, and the program.
 TROUBLE = {
     "This borrowed proxy was automatically destroyed at the end of a function call": [
         ["pyodide"],
@@ -441,15 +448,15 @@ ws.onmessage = on_message
     "No module named 'pyws'": [["without"], "import pyws\n"],
     "Please use the 'new' operator": [["pyodide"], 'from js import WebSocket\nWebSocket("ws://127.0.0.1:8765/")\n'],
 }
-SECTION = README.partition("## Troubleshooting")[2].partition("\n## ")[0]
 
 
 def test_each_text_is_shown_by_a_program():
     """What the headings quote, and the sentences below them where they quote an error."""
-    quoted = [text for line in re.findall(r"^### (.+)$", SECTION, re.M) for text in re.findall(r"`([^`]+)`", line)]
+    headings = re.findall(r"^## .+$", PAGES[TROUBLESHOOTING], re.M)
+    quoted = re.findall(r"`([^`]+)`", "\n".join(headings))
     assert quoted
     assert [text for text in quoted if text not in TROUBLE] == []
-    assert [text for text in TROUBLE if text not in " ".join(SECTION.split())] == []
+    assert [text for text in TROUBLE if text not in " ".join(PAGES[TROUBLESHOOTING].split())] == []
 
 
 @pytest.mark.parametrize(
@@ -475,22 +482,78 @@ def test_the_picture_shows_the_program():
     """And three times what it prints."""
     texts = ElementTree.parse(ROOT / "web" / "readme.svg").iter("{http://www.w3.org/2000/svg}text")
     shown = ["".join(text.itertext()) for text in texts]
-    program = [line for line in HELLO.text.splitlines() if line]
+    program = [line for line in HELLO.text.splitlines() if line and not line.startswith("#")]
     start = shown.index(program[0])
     assert shown[start : start + len(program)] == program
     for line in HELLO.output.splitlines():
         assert shown.count(line) == 3
 
 
-def test_every_link_leads_somewhere():
-    """To a file of the checkout, or to a heading of this page; pictures of a measurement come with the measurement."""
-    headings = re.findall(r"^#+ (.+)$", README, re.M)
-    anchors = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    targets = re.findall(r"\]\(([^)]+)\)", README)
-    local = [target for target in targets if not target.startswith(("https://", "web/bench/"))]
-    assert local
-    assert [target for target in local if target not in anchors and not ROOT.joinpath(target).exists()] == []
-    for address in re.findall(r"http://127\.0\.0\.1:8000/(\S+?)[,.:]?(?:\s|$)", README):
+def anchors(path):
+    """Those of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^ *```\w+\n(?s:.*?)^ *```$", "", PAGES[path], flags=re.M), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path):
+    """To a file of the checkout or a heading of a page; what a page refers to by its path is there, too."""
+    lost = []
+    for target in re.findall(r"\]\(([^)]+)\)", PAGES[path]):
+        if not target.startswith("https://"):
+            file, _, anchor = target.partition("#")
+            there = (path.parent / file).resolve() if file else path
+            if not there.exists() or (anchor and anchor not in anchors(there)):
+                lost.append(target)
+    for name in re.findall(r"`((?:pyws|tests|tools|web)/[\w/.*-]+)`", PAGES[path]):
+        if not list(ROOT.glob(name)) and not name.startswith("web/hello."):  # which the reader writes
+            lost.append(name)
+    for address in re.findall(r"http://127\.0\.0\.1:8000/(\S+?)[,.:]?(?:\s|$)", PAGES[path]):
         page, _, query = address.partition("?script=")
-        assert page == "hello.html" or ROOT.joinpath("web", page).exists()
-        assert not query or ROOT.joinpath("web", query).exists()
+        if page != "hello.html" and not ROOT.joinpath("web", page).exists():
+            lost.append(address)
+        if query and not ROOT.joinpath("web", query).exists():
+            lost.append(address)
+    assert lost == []
+
+
+def test_every_page_is_linked():
+    """A reader of the README finds each."""
+    linked = {(ROOT / target.partition("#")[0]).resolve() for target in re.findall(r"\]\(([^)]+)\)", PAGES[README])}
+    assert [path.name for path in PAGES if path not in linked and path != README] == []
+
+
+def test_the_readme_is_short():
+    """What does not fit on a few screens has a page of its own; a terminal shows each line of text whole."""
+    assert len(README.read_bytes()) <= 10_000
+    for text in PAGES.values():
+        assert [line for line in text.splitlines() if len(line) > 120 and not line.startswith(("|", "- "))] == []
+
+
+def test_the_first_program_can_be_pasted():
+    """As a file: its head names each command that it needs, in order, and the last one runs it."""
+    comments = [line.removeprefix("# ").partition("  ")[0] for line in HELLO.text.splitlines() if line[:1] == "#"]
+    assert comments == ["pip install .", "python3 tools/serve.py", "python -m pyws run hello.py"]
+
+
+def test_the_house_is_drawn_as_it_is():
+    """The table of design.md has a line for each file of the package, and each is there."""
+    listed = []
+    for cell in re.findall(r"^\| (`[^|]+`) \|", PAGES[ROOT / "web" / "docs" / "design.md"], re.M):
+        first, *more = re.findall(r"`([^`]+\.(?:py|js|css|html))`", cell)
+        listed += [first, *(f"{first.rpartition('/')[0]}/{name}" for name in more)]
+    package = ROOT / "pyws"
+    files = {path for path in package.rglob("*.*") if path.suffix in (".py", ".js", ".css", ".html")}
+    files -= {path for path in files if path.name == "__init__.py" and path.parent != package}
+    assert sorted(listed) == sorted(path.relative_to(package).as_posix() for path in files)
+
+
+def test_pre_commit_has_the_tools_of_the_tests():
+    """The same linters and type checkers, by the same Python."""
+    hooks = ROOT.joinpath(".pre-commit-config.yaml").read_text("utf-8")
+    steps = ROOT.joinpath("tools", "test.py").read_text("utf-8")
+    wanted = [re.sub(r'[",]', "", step) for step in re.findall(r'\["-m", "(?:ruff|mypy)"[^\]]*', steps)]
+    found = re.findall(r"^ +entry: \.venv/bin/python (-m .+)$", hooks, re.M)
+    # A commit is formatted, not only looked at, and only the files that it changes are.
+    plain = {line.strip("[").replace(" --check", "") for line in wanted}
+    assert plain == {line.replace(" --force-exclude", "") for line in found} != set()
