@@ -1,8 +1,8 @@
 """A WebSocket that comes back: the interface of the standard over one connection after the other.
 
-Its law: whatever happens, there is one `close` event and it is the last. A connection that is lost and will be
-followed by another is told by `reconnecting` instead, because in the standard CLOSED is final, and listeners of
-`close` rely on that. It stands on both sides of the seam of `websocket.py`: to the interface above it is the
+Its law: there is one `close` event in every case, and it is the last. Where another connection will follow, the loss
+of one is the event `reconnecting` instead, because in the standard CLOSED is final, and listeners of `close` rely on
+that. It stands on both sides of the seam of `websocket.py`: to the interface above it is the
 connection, and it owns one connection after the other.
 """
 
@@ -65,37 +65,37 @@ class ReconnectingWebSocket(WebSocket):
 
         ws = ReconnectingWebSocket("wss://example.org/chat")
 
-    Everything is as `WebSocket` has it, but: `readyState` is CONNECTING (0) while it is away, and `open` comes with
-    each connection. A loss after which it tries again is a `reconnecting` event (a `ReconnectingEvent`); `close`,
-    after `error` if it failed, comes once, at the very end: `close()` was called, the server closed with a `final`
-    code or refused with a final status, `max_attempts` are used up, or the program's tasks are canceled.
+    Everything is as in `WebSocket`, with these differences: `readyState` is CONNECTING (0) while it is away, and `open`
+    comes with each connection. A loss after which it tries again is a `reconnecting` event (a `ReconnectingEvent`);
+    `close`, after `error` if it failed, comes once, at the very end: `close()` was called, the server closed with a
+    `final` code or refused with a final status, `max_attempts` are used up, or the program's tasks are canceled.
 
     `url` and `protocols` may be functions, `async def` too, that are called for each attempt, so that it has a fresh
     token; an exception in one is reported, and the attempt has failed. It has failed, too, if what they give can be no
     URL or subprotocols, and that is reported; without functions it raises "SyntaxError" here, as for `WebSocket`.
 
-    What is sent while it is away waits, and goes out in its order before the next `open` event. What was given to a
-    connection is never sent again: when that is lost, nobody knows what of it has arrived, and each message arrives
-    at most once. Number them where one more is better than one less.
+    Messages that are sent while it is away wait, and go out in their order before the next `open` event. A message
+    that was given to a connection is never sent again: when the connection is lost, the message may have arrived or
+    not, so each message arrives at most once. Number them where one more is better than one less.
 
     `first_delay`: seconds until the first attempt to come back, `max_delay`: the most, `growth`: how many times as
     long each delay is as the one before. `jitter`: which share of each delay is left to chance, from 0 to 1, so that
     not all clients of a server come back at once. By default that is 0 to 5 seconds, as RFC 6455, 7.2.3 proposes,
     then 0 to 10, 0 to 20 and so on to a minute. `reconnect()` tries now. A page tries as soon as it is online, visible
-    or shown again, and from then on the delays begin anew.
-    `min_uptime`: seconds that a connection has to last for the count and the delays to begin anew.
+    or shown again, and from then on the delays are short again.
+    `min_uptime`: seconds that a connection has to last for the count and the delays to start again.
     `max_attempts`: how many attempts in a row to come back; None for no limit.
-    `connect_timeout`: seconds for each attempt, with what the functions take; None for no limit but the runtime's.
+    `connect_timeout`: seconds for each attempt, with its functions; None for no limit but that of the runtime.
     `max_queued`: bytes (and messages) that may wait while it is away.
     `final`: codes of a `close` after which it does not come back, a set or a range, such as `{1000, 4001}`.
-    `final_statuses`: statuses of HTTP with which a server that refuses has the last word, a set or a range; None for
-    400, 401, 403, 404, 410 and 426, but where `url` or `protocols` is a function, 401 and 403 only the second time
-    since there was a connection: the first time, its token may have been too old.
+    `final_statuses`: statuses of a server's refusal after which it does not come back, a set or a range; None for 400,
+    401, 403, 404, 410 and 426, but where `url` or `protocols` is a function, 401 and 403 only the second time since
+    there was a connection: the first time, its token may have been too old.
     `max_retry_after`: seconds; a server that refuses and says by Retry-After when to come back is not asked before,
     but so many seconds later at the latest; 0 to pay no attention to it.
     In a page, which does not learn how a server refuses, these two have no effect.
 
-    It lives until its end, whether anybody listens or not: to drop it, `close()` it. Raises what `WebSocket` raises,
+    It lives until its end, also without listeners: to drop it, `close()` it. Raises what `WebSocket` raises,
     and `ValueError` for an option that cannot be.
     """
 
@@ -174,9 +174,11 @@ class ReconnectingWebSocket(WebSocket):
         elif _is_function(url) or _is_function(protocols):
             forgiven = AUTHORIZATION
         backoff = Backoff(first_delay, max_delay, growth, jitter, max_attempts, max_retry_after)
-        final_words = FinalWords(final, FINAL_STATUSES if final_statuses is None else final_statuses, forgiven)
+        final_answers = FinalAnswers(final, FINAL_STATUSES if final_statuses is None else final_statuses, forgiven)
         self._pyws_begin(
-            ReconnectingConnection(url, protocols, self, backoff, final_words, min_uptime, connect_timeout, max_queued)
+            ReconnectingConnection(
+                url, protocols, self, backoff, final_answers, min_uptime, connect_timeout, max_queued
+            )
         )
 
     @property
@@ -231,13 +233,13 @@ class Backoff:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Start again."""
         self.attempts = 0
         """How many delays there were in a row."""
         self.shorten()
 
     def shorten(self) -> None:
-        """Let the delays begin anew, and go on counting."""
+        """Let the delays be short again, and go on counting."""
         self._longest = self._first_delay
 
     def next(self, retry_after: "float | None" = None) -> "float | None":
@@ -250,8 +252,8 @@ class Backoff:
         return max(longest * (1 - self._jitter * loop.random()), min(retry_after or 0, self._max_retry_after))
 
 
-class FinalWords:
-    """What a server says when it is not worth trying again."""
+class FinalAnswers:
+    """The answers of a server after which another attempt is useless."""
 
     def __init__(self, codes: "Container[int]", statuses: "Container[int]", forgiven: "Container[int]") -> None:
         self._codes = codes
@@ -260,11 +262,11 @@ class FinalWords:
         self._forgave = False
 
     def reset(self) -> None:
-        """Begin anew: there is a connection."""
+        """Start again: there is a connection."""
         self._forgave = False
 
-    def heard(self, code: int, status: "int | None") -> bool:
-        """Tell whether a close code, or the status of a refusal, is the last word; one that is forgiven is once."""
+    def is_final(self, code: int, status: "int | None") -> bool:
+        """Tell whether a close code, or the status of a refusal, is final; one that is forgiven is the second time."""
         if status is None or status not in self._statuses:
             return code in self._codes
         if status in self._forgiven and not self._forgave:
@@ -285,7 +287,7 @@ class ReconnectingConnection:
         protocols: "Any",
         owner: ReconnectingWebSocket,
         backoff: Backoff,
-        final_words: FinalWords,
+        final_answers: FinalAnswers,
         min_uptime: float,
         connect_timeout: "float | None",
         max_queued: int,
@@ -296,7 +298,7 @@ class ReconnectingConnection:
         self._owner = owner
         self._pyws_received = owner._pyws_received  # a message passes this by
         self._backoff = backoff
-        self._final_words = final_words
+        self._final_answers = final_answers
         self._min_uptime = min_uptime
         self._connect_timeout = connect_timeout
         self._max_queued = max_queued
@@ -307,7 +309,7 @@ class ReconnectingConnection:
         self._queue: list[Any] = []
         self._queued = 0  # bytes
         self._is_holding = False  # whether it is open, and the queue is not handed over yet
-        # What is under way besides the connection: a timer, by what cancels it, or the task that calls the functions.
+        # Under way besides the connection: a timer, as the function that ends it, or the task that calls the functions.
         self._cancel: Callable[[], object] | None = None
         self._task: Any = None
         self._is_calling = False
@@ -422,8 +424,8 @@ class ReconnectingConnection:
             raise  # the program has ended
         except BaseException as error:
             ends = isinstance(error, (KeyboardInterrupt, SystemExit))
-            # What a function waits for was canceled: that is a failed attempt. Or this task was canceled, by `_stop`
-            # or where the program ends.
+            # A function may wait for a task that was canceled: then the attempt has failed. Or this task was canceled,
+            # by `_stop` or at the end of the program.
             canceled = type(error).__name__ == "CancelledError"
             if canceled and (attempt != self._attempt_id or (self._task is not None and self._task.cancelling())):
                 raise
@@ -447,14 +449,14 @@ class ReconnectingConnection:
         self._stop()  # the time limit
         self._is_open = True
         self._opened_at = loop.now()
-        self._final_words.reset()
+        self._final_answers.reset()
         if self._queue:
             self._is_holding = True
             loop.when_read(self._hand_over)
         self._owner._pyws_opened(protocol, extensions)
 
     def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
-        if self._connection is not None:  # else it was told, and a listener has ended the program
+        if self._connection is not None:  # else this is the second call, after a listener has ended the program
             self._finish(failed, clean, code, reason)
 
     def _hand_over(self) -> None:
@@ -481,7 +483,7 @@ class ReconnectingConnection:
             self._backoff.reset()
         delay = None
         is_last = self._is_closing or (connection is not None and connection.canceled)
-        if not is_last and not self._final_words.heard(code, None if refusal is None else refusal.status):
+        if not is_last and not self._final_answers.is_final(code, None if refusal is None else refusal.status):
             delay = self._backoff.next(None if refusal is None else refusal.retry_after)
         if delay is None:
             self._end(failed, clean, code, reason)
@@ -492,7 +494,7 @@ class ReconnectingConnection:
         self._owner._pyws_lost(clean, code, reason, self._backoff.attempts, delay)
 
     def _end(self, failed: bool, clean: bool, code: int, reason: str) -> None:
-        self._queued = self.buffered  # what is left stays counted, as the standard has it
+        self._queued = self.buffered  # messages that are left stay counted, as in the standard
         self._queue = []
         self._connection = None
         self._has_ended = True
@@ -543,7 +545,7 @@ class ReconnectingConnection:
         if stop_listening is not None:
             stop_listening()
         task, self._task = self._task, None
-        # In Brython no task can be canceled: what it gives then comes too late.
+        # In Brython no task can be canceled: it ends by itself, and comes too late.
         if self._is_calling and hasattr(task, "cancel"):
             task.cancel()
         self._is_calling = False

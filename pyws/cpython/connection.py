@@ -1,7 +1,7 @@
 """The life of one connection on CPython, from connecting to its one ending.
 
-Its laws: only this file writes `state`, and only `_end` writes CLOSED. One task lives as long as the connection; by
-whatever way it ends, `_finish` is called when it is done.
+Its laws: only this file writes `state`, and only `_end` writes CLOSED. One task lives as long as the connection. In
+every case `_finish` is called when that task is done.
 https://www.rfc-editor.org/rfc/rfc6455
 """
 
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
         self._lost: asyncio.Future[None] | None = None  # while the task waits for the end of TCP
         self._timer: asyncio.TimerHandle | None = None
         self._failure: str | None = None
-        self._outcome: tuple[bool, bool, int, str] | None = None  # until the owner was told
+        self._outcome: tuple[bool, bool, int, str] | None = None  # until the owner was called
         self.refusal: Refusal | None = None
         """The server's answer if it has refused; for `ReconnectingWebSocket`."""
         self.canceled = False
@@ -188,7 +188,7 @@ class Connection(asyncio.Protocol):
             raise
 
     async def _open(self) -> None:
-        """Connect; an error is kept as the reason, and what `close()` has given up is no failure."""
+        """Connect; an error is kept as the reason. An attempt that `close()` has ended did not fail."""
         agent = self._agent
         opening = self._opening = Opening(self._address, agent, self._protocols, self._begin)
         try:
@@ -206,7 +206,9 @@ class Connection(asyncio.Protocol):
                 self._failure = str(error) if isinstance(error, FailedError) else describe(error)
         finally:
             self._opening = None
-            if self._transport is None and opening.refusal is not None:  # whatever has ended it while its body came
+            if (
+                self._transport is None and opening.refusal is not None
+            ):  # the attempt may have ended while the body came
                 self.refusal = opening.refusal
                 self._failure = opening.refused()
 
@@ -227,7 +229,7 @@ class Connection(asyncio.Protocol):
                 self._keepalive = Keepalive(self, agent.ping_interval, agent.ping_timeout)
             extensions = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
             response.headers.clear()  # the library keeps them for as long as the connection lives
-            if rest:  # to be received whatever the program does meanwhile
+            if rest:  # kept first: a listener of `open` may raise
                 self._receiver.keep(rest, 0)
             owner = self._owner()
             is_calling = owner is not None
@@ -379,7 +381,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _break(self, error: BaseException) -> None:
-        """End TCP after an exception between any two lines here, such as Ctrl-C: nobody knows what was done."""
+        """End TCP after an exception between any two lines here, such as Ctrl-C: half of a step may be done."""
         self._stop()
         self._failure = self._failure or f"it was cut short by {type(error).__name__}"
         self._abort()
@@ -395,7 +397,7 @@ class Connection(asyncio.Protocol):
         with contextlib.suppress(RuntimeError):  # the loop is closed, and with it the connection
             self._home.loop.call_soon_threadsafe(close)
 
-    # What the transport tells.
+    # asyncio.Protocol: calls of the transport.
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived: each message is dispatched at once, one after the other."""
@@ -407,7 +409,7 @@ class Connection(asyncio.Protocol):
                 self._keepalive.heard = True
             if sender.queue or sender.close_frame is not None:
                 self.flush()
-            sender.flush_is_due = True  # what listeners send goes out together, right here
+            sender.flush_is_due = True  # messages that listeners send are written together, below
             try:
                 receiver.feed(data)
             finally:
@@ -445,7 +447,7 @@ class Connection(asyncio.Protocol):
         """Learn that the network has taken all."""
         self._sender.resume()
 
-    # What the receiver reports.
+    # Calls of the receiver.
 
     @property
     def owner(self) -> Owner | None:
@@ -458,8 +460,8 @@ class Connection(asyncio.Protocol):
 
     def close_received(self) -> None:
         """Answer the server's Close frame, which the library has read."""
-        # The closing handshake started when the frame arrived: what a listener of the same read sent or asked after
-        # that is counted, never sent. The library has the answer ready.
+        # The closing handshake started when the frame arrived. A message that a listener of the same read sent is
+        # counted, and never sent; its `close()` comes too late. The library has the answer ready.
         self._stop()
         self.state = CLOSING
         self._sender.drop_queue()
@@ -482,7 +484,7 @@ class Connection(asyncio.Protocol):
         self._set_timer(TCP_CLOSE_TIMEOUT, self._abort)
 
     def interrupted(self, error: BaseException) -> None:
-        """Let the program end by an exception of a listener; what was received and kept is delivered after it."""
+        """Let the program end by an exception of a listener; the messages that were kept are delivered after it."""
         runtime.interrupt(error)
         # uvloop ends its turn before it raises what ends a program: one turn later.
         self._home.loop.call_soon(self._home.loop.call_soon, self._go_on)
@@ -494,7 +496,7 @@ class Connection(asyncio.Protocol):
             if not self._task.cancelling():
                 self.data_received(b"")
 
-    # What the user agent's owner may ask for.
+    # Settings of the user agent: pings, and a limit of what may wait.
 
     def ping(self) -> bool:
         """Send a Ping, unless the end has begun; whether it was sent."""

@@ -1,7 +1,7 @@
 """Bytes of the server into messages: plain whole messages are read here, everything else by the library.
 
-The library is the judge of the protocol. What it lets pass, and RFC 6455 does not, is refused here: lengths that are
-not encoded in the fewest bytes.
+The library decides what is right by the protocol. Only one fault, which it accepts and RFC 6455 does not, is refused
+here: a length that is not encoded in the fewest bytes.
 https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 """
 
@@ -27,7 +27,7 @@ class Owner(Protocol):
 
 
 class Receiving(Protocol):
-    """A connection, as far as the receiver needs to know it."""
+    """The part of a connection that the receiver uses."""
 
     state: int
     is_ending: bool
@@ -66,7 +66,7 @@ class PartialMessage:
         self._parts: list[Any] = []
 
     def add(self, data: bytes, final: bool) -> None:
-        """Take the next part; raises UnicodeDecodeError for bytes that are no UTF-8."""
+        """Take the next part; raises UnicodeDecodeError for bytes that are not UTF-8."""
         self._parts.append(data if self._decode is None else self._decode(data, final))
 
     def joined(self) -> str | bytes:
@@ -81,7 +81,7 @@ class PartialMessage:
 
 
 class Receiver:
-    """What one open connection has received and not yet delivered.
+    """The bytes that one open connection has received and not yet delivered.
 
     The connection calls `feed` for each read until its end, and then drops this.
     """
@@ -238,7 +238,7 @@ class Receiver:
         core, connection = self._core, self._connection
         message = None
         if data[0] & 0x0F != 8:
-            # The library may answer, or fail the connection: what was sent before goes out before that.
+            # The library may answer, or fail the connection: messages that were sent before are written first.
             connection.flush()
         elif core.current_size is not None:
             core.current_size = None  # RFC 6455, 5.4: a Close frame may come between fragments; the library refuses
@@ -258,7 +258,7 @@ class Receiver:
         return message
 
 
-# What all connections have in common of which nothing waits; never changed.
+# One empty list for all connections that have received everything; never changed.
 NO_CHUNKS: list[bytes] = []
 _utf8_decoder = codecs.getincrementaldecoder("utf-8")
 NO_MESSAGE = PartialMessage(False)

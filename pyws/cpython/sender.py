@@ -30,7 +30,7 @@ HIGH_WATER = 65536
 
 
 class Sender:
-    """What one open connection sends.
+    """The messages and frames that one open connection sends.
 
     The connection appends to `queue` and adds to `queued`, message by message, and calls `flush` when control returns
     to the loop. It calls `pause` and `resume` when the transport asks it to, `stop` when the end begins, and `finish`
@@ -48,7 +48,7 @@ class Sender:
     def __init__(self, transport: asyncio.Transport, core: ClientProtocol) -> None:
         self._transport = transport
         self._core = core
-        # TLS is the server's, or a proxy's. What the network does not take at once is to be told at once: see `_write`.
+        # TLS of the server, or of a proxy. `_write` has to learn at once when the network does not take everything.
         self._is_tls = transport.get_extra_info("ssl_object") is not None
         transport.set_write_buffer_limits(1 if self._is_tls else 0, 0)
 
@@ -74,7 +74,7 @@ class Sender:
         self._unconfirmed = 0
         self._never_sent = 0  # payload bytes of messages that came too late
 
-    # What the connection asks.
+    # Questions of the connection.
 
     @property
     def buffered(self) -> int:
@@ -183,7 +183,7 @@ class Sender:
     # Bytes.
 
     def _write(self, data: bytes, payload: int) -> None:
-        """Write to the network, or behind what waits for it; `payload` bytes of it are the program's."""
+        """Write to the network, or behind what waits for it; `payload` bytes of it belong to messages."""
         if self._is_tls and len(data) > HIGH_WATER:
             # A transport of TLS counts what it has encrypted as taken. Of what comes in pieces, it refuses the next.
             for start in range(0, len(data), HIGH_WATER):
@@ -249,7 +249,7 @@ class Sender:
                 self._unconfirmed -= writes.popleft()[1]
 
 
-# What all connections have in common of which nothing waits: a deque of its own takes 760 bytes.
+# Two empty deques for all connections that have written everything: one more takes 760 bytes.
 NOTHING_WAITS: deque[bytes] = deque(maxlen=0)
 NO_WRITES: deque[tuple[int, int]] = deque(maxlen=0)
 

@@ -40,7 +40,7 @@ class StreamConnection(Connection):
         self.pause(False)  # the server's answer is still to be read
 
     def pause(self, paused: bool) -> None:
-        """Read no more from the network for now, or again; what was read already is delivered still."""
+        """Read no more from the network for now, or again; bytes that were read already are delivered still."""
         if paused == self._is_paused or (paused and self.state != OPEN):
             return
         self._is_paused = paused
@@ -64,7 +64,7 @@ class StreamConnection(Connection):
         """Bytes of `sent` that have left: `drained` is called when there are more."""
         return self.sent - self.buffered
 
-    # What changes them.
+    # The same steps as any connection, and what follows from them for a stream.
 
     def close_received(self) -> None:
         """Answer the server's Close frame, which the library has read."""
