@@ -41,8 +41,7 @@ def parse(url: str, base: str = "about:blank") -> Address:
     https://websockets.spec.whatwg.org/#dom-websocket-websocket
     """
     try:
-        # The empty string is the base URL itself.
-        record = ada_url.URL(url or "#", base)
+        record = ada_url.URL(url, base)
     except ValueError:
         hint = "" if "://" in url else "; a relative URL needs a page to be relative to"
         raise DOMException(f"{url!r} is not a valid URL{hint}", "SyntaxError") from None
@@ -51,9 +50,8 @@ def parse(url: str, base: str = "about:blank") -> Address:
     if record.protocol not in ("ws:", "wss:"):
         raise DOMException(f"{url!r} must begin with ws:// or wss://", "SyntaxError")
     href = str(record.href)
-    if "#" in href and url:
+    if "#" in href:
         raise DOMException(f"{url!r} must not have a fragment (#...)", "SyntaxError")
-    href = href.rstrip("#")
     secure = record.protocol == "wss:"
     address, _, resource = href.partition("://")[2].partition("/")
     path, query, _ = resource.partition("?")
