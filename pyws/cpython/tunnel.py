@@ -184,8 +184,8 @@ async def _start_tls(connection: ProxyConnection, context: ssl.SSLContext) -> No
         hint = ": write http:// if it does not speak TLS" if error.reason == "WRONG_VERSION_NUMBER" else ""
         raise connection.proxy.error(f"failed the TLS handshake ({error.reason or error}){hint}") from error
     except OSError as error:
-        what = f"ended the connection during the TLS handshake ({str(error) or type(error).__name__})"
-        raise connection.proxy.error(f"{what}: write http:// if it does not speak TLS") from error
+        problem = f"ended the connection during the TLS handshake ({str(error) or type(error).__name__})"
+        raise connection.proxy.error(f"{problem}: write http:// if it does not speak TLS") from error
     assert transport is not None
     connection.transport = transport
     transport.pause_reading()

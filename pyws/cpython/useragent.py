@@ -130,7 +130,7 @@ class UserAgent:
 
     @staticmethod
     def current() -> "UserAgent":
-        """Return the user agent in use here."""
+        """Return the user agent of the running task."""
         return _current.get() or _DEFAULT
 
     def load(self) -> None:

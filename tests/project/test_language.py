@@ -114,7 +114,7 @@ CHECKED = sorted(
     path
     for glob in ("__main__.py", "commands/*.*", "cpython/*.py")
     for path in PACKAGE.glob(glob)
-    if path.stem not in ("connection", "receiver", "sender")  # not yet
+    if path.stem not in ("connection", "receiver", "sender", "streamconnection")  # not yet
 )
 
 
