@@ -1,9 +1,10 @@
-"""Hold a million hostile conversations, offline: mutated ones on all cores, then ones that seek new branches.
+"""Play a million hostile conversations, offline: mutated ones on all cores, then ones that seek new branches.
 
 python3 tools/fuzz.py [--runs N] [--seconds N] [--seed N]
 
-`--runs` mutated conversations, then `--seconds` of coverage-guided fuzzing with atheris; 0 leaves one out. A
-conversation that breaks a law of tests/kit/offline.py is printed, fit to be pasted into a test, and ends the run.
+`--runs` mutated conversations, then `--seconds` of coverage-guided fuzzing with atheris. With one of these options only
+that part is run; without them, a million conversations and a minute. A conversation that breaks a law of
+tests/kit/offline.py is printed in a form that can be pasted into a test, and ends the run.
 """
 
 import argparse
@@ -32,27 +33,18 @@ if TYPE_CHECKING:
 elif "--guided" in sys.argv:
     import atheris
 
-    # Everything that reads what a server says is watched; asyncio is not under test.
-    with atheris.instrument_imports(
-        include=[
-            "pyws.cpython.connection",
-            "pyws.cpython.handshake",
-            "pyws.cpython.refusal",
-            "pyws.cpython.deflate",
-            "pyws.cpython.url",
-            "websockets",
-        ]
-    ):
+    # atheris takes whole packages only. asyncio is not under test.
+    with atheris.instrument_imports(include=["pyws", "websockets"]):
         import offline
 else:
     import offline
 
-BATCH = 2000  # conversations between two signs of life
+BATCH = 2000  # conversations that a worker plays before it reports
 LONGEST = 5000  # bytes of an input of atheris
 
 
 def play_batch(seed: int) -> tuple[Counter[str], str | None]:
-    """Play a batch in a worker: how many opened, how each ended, and what broke a law if anything did."""
+    """Play a batch in a worker: the figures, and the message of a conversation that broke a law, or None."""
     accidents = random.Random(seed)
     figures: Counter[str] = Counter()
     with offline.theatre() as stage:
@@ -97,9 +89,9 @@ def report(figures: Counter[str], seconds: float) -> None:
 
 
 def guide(seconds: int) -> None:
-    """Run atheris, which ends its process itself, in one of its own."""
+    """Run atheris in a process of its own, because it ends the process."""
     if sys.platform != "linux":
-        raise environment.CommandError("atheris, which seeks new branches, is for Linux: use --seconds 0 here.")
+        raise environment.CommandError("atheris, which seeks new branches, is for Linux: use --runs alone here.")
     print(f"coverage-guided, {seconds} s", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder, "corpus")
@@ -114,7 +106,7 @@ def guide(seconds: int) -> None:
 
 
 def guided(folder: str, seconds: int) -> None:
-    """Be that process: each input is a conversation."""
+    """Run in the process of `guide`: each input of atheris is a conversation."""
     options = {
         "max_total_time": seconds,
         "dict": f"{folder}/tokens",
@@ -134,19 +126,22 @@ def guided(folder: str, seconds: int) -> None:
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the parts that the command line asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=1_000_000, help="mutated conversations (default: a million)")
-    parser.add_argument("--seconds", type=int, default=60, help="of coverage-guided fuzzing (default: 60)")
+    parser.add_argument("--runs", type=int, help="mutated conversations; alone, leaves the other part out")
+    parser.add_argument("--seconds", type=int, help="of coverage-guided fuzzing; alone, leaves the other part out")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32), help="of the mutations, to repeat them")
     parser.add_argument("--guided", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.guided:
         guided(options.guided, options.seconds)
-    if options.runs:
-        mutate(options.runs, options.seed)
-    if options.seconds:
-        guide(options.seconds)
+    runs, seconds = options.runs, options.seconds
+    if runs is None and seconds is None:
+        runs, seconds = 1_000_000, 60
+    if runs:
+        mutate(runs, options.seed)
+    if seconds:
+        guide(seconds)
     print("Every law was kept.")
 
 

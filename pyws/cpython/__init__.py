@@ -1,1 +1,1 @@
-"""What only CPython loads: the WebSocket protocol over sockets, and what a browser, not a page, decides."""
+"""The connection of CPython: the WebSocket protocol over sockets, and the settings that browsers decide for a page."""

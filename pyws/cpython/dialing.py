@@ -1,4 +1,4 @@
-"""From a host and a port to a TCP connection: names are resolved, and the addresses race.
+"""A TCP connection to a host and a port: the name is resolved, and its addresses are tried by Happy Eyeballs.
 
 https://fetch.spec.whatwg.org/#connections
 """
@@ -12,11 +12,11 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 from .url import dns_name, is_address, is_localhost
 
 CONNECTION_ATTEMPT_DELAY = 0.25
-"""Seconds that one address of a host has before the next is tried too (RFC 8305, 5), as in Chromium."""
+"""Seconds from the attempt at one address of a host to the attempt at the next (RFC 8305, 5), as in Chromium."""
 
 KEEPALIVE = 45
-"""Seconds of silence after which TCP asks whether the other side is still there, and between two questions, as in
-Chromium. Without it a connection whose other side has vanished stays open for ever."""
+"""Seconds without data after which TCP sends a keep-alive probe, and between two probes, as in Chromium. Without probes
+a connection whose other side has vanished stays open for ever."""
 
 _KEEPALIVE_OPTIONS = [
     (socket.IPPROTO_TCP, getattr(socket, name))
@@ -28,12 +28,12 @@ _KEEPALIVE_OPTIONS = [
 async def resolve(host: str, port: int) -> list[AddrInfoType]:
     """Return the addresses of a host; raises OSError if it has none.
 
-    The resolver of the system runs in a thread of its own, which nobody waits for: neither asyncio's shared threads,
-    which may all be busy, nor the end of the program, as with `loop.getaddrinfo`.
+    The resolver of the system runs in a thread of its own. `loop.getaddrinfo` would use the threads of the loop, which
+    may all be busy, and the end of the program would wait for it.
     """
     name = dns_name(host)
     if is_localhost(host):
-        # Whatever the resolver says: https://fetch.spec.whatwg.org/#resolve-an-origin
+        # These names are never resolved: https://fetch.spec.whatwg.org/#resolve-an-origin
         return [
             (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("::1", port, 0, 0)),
             (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port)),
@@ -44,7 +44,7 @@ async def resolve(host: str, port: int) -> list[AddrInfoType]:
     found: asyncio.Future[list[AddrInfoType]] = loop.create_future()
 
     def settle(addresses: list[AddrInfoType], error: Exception | None) -> None:
-        if found.done():  # canceled: nobody waits any more
+        if found.done():  # the task that waited for it was canceled
             return
         if error is None:
             found.set_result(addresses)
@@ -72,7 +72,7 @@ def _look_up(name: bytes, port: int, flags: int = 0) -> list[AddrInfoType]:
 
 
 async def connect(addresses: list[AddrInfoType]) -> socket.socket:
-    """Return a TCP connection to one of the addresses, whichever answers first; raises OSError if none does."""
+    """Return a TCP connection to the address that answers first; raises OSError if none does."""
     return await start_connection(
         addresses, happy_eyeballs_delay=CONNECTION_ATTEMPT_DELAY, interleave=1, socket_factory=_make_socket
     )
@@ -86,7 +86,7 @@ async def dial(host: str, port: int) -> socket.socket:
 def _make_socket(address: AddrInfoType) -> socket.socket:
     family, kind, protocol, _, _ = address
     sock = socket.socket(family, kind, protocol)
-    # Small messages go out at once. (asyncio does this only for sockets whose protocol number is told.)
+    # Send small messages at once; asyncio sets this only on sockets that were made with the number of TCP.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for level, option in _KEEPALIVE_OPTIONS:

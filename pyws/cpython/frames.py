@@ -1,4 +1,4 @@
-"""What both directions know of a frame.
+"""Constants of frames, for both directions.
 
 https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 """
@@ -7,4 +7,4 @@ TEXT, BINARY = 0x81, 0x82
 """The first byte of a message in one frame: final, no reserved bit, the opcode."""
 
 LARGE_MESSAGE = 65536
-"""Bytes of a payload from which on it is not joined with what stands beside it: one copy less."""
+"""Bytes from which on a payload is not joined with other bytes, because joining copies it."""

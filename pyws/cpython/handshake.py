@@ -28,36 +28,37 @@ from .url import Address
 from .useragent import UserAgent
 
 MAX_RESPONSE_HEAD = 262144
-"""Bytes of the head of the server's answer, as in Chromium."""
+"""Bytes of the head of the server's answer at most, as in Chromium."""
 
 MAX_REFUSAL_BODY = 4096
-"""Bytes of the body of a refusal that are waited for, to tell the log what it says."""
+"""Bytes of the body of a refusal to wait for at most: the log shows their text."""
 
 REFUSAL_BODY_TIMEOUT = 1.0
-"""Seconds that they are waited for."""
+"""Seconds to wait for them at most."""
 
 USER_AGENT = f"pyws/{__version__}"
 
 # https://www.rfc-editor.org/rfc/rfc9112#name-message-parsing: a line may end with LF alone
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 
-# The library would write all headers, Authorization too, where the level is DEBUG.
-silence = logging.Logger("pyws", logging.CRITICAL + 1)
+# At level DEBUG the library would log all headers, Authorization too.
+silent_logger = logging.Logger("pyws", logging.CRITICAL + 1)
 
 Accept = Callable[[asyncio.Transport, ClientProtocol, Response, bytes], None]
-"""Called when the server has accepted, with what has come after the head of its answer."""
+"""Called when the server has accepted: the transport, the library's core, the response, the bytes after its head."""
 
 
 class FailedError(Exception):
-    """The connection is failed: the message says why, and what to do."""
+    """The connection is failed: the message has the reason, and advice."""
 
 
 class Handshake(asyncio.Protocol):
-    """One attempt, a protocol of its own: it is there from the request until the server has answered.
+    """One attempt: the protocol of the transport from the request until the server has answered.
 
-    `answer` gives None when the server has accepted (then `accept` has been called, and has put another protocol in
-    this one's place), a `Refusal`, or raises `FailedError`. Whoever gives the attempt up calls `abort()`, which may
-    come at any moment, and awaits `lost`: only then is TCP over.
+    Call `send_request()` once, when the transport is connected, and await `answer`. Its result is None if the server
+    has accepted: `accept` has been called then, and has set another protocol for the transport. Its result is a
+    `Refusal` if the server has refused; it raises `FailedError` if there is no valid answer. Then, or at any moment to
+    give up, call `abort()` and await `lost`: TCP has ended when it is done.
     """
 
     def __init__(
@@ -81,19 +82,19 @@ class Handshake(asyncio.Protocol):
             extensions=[DeflateFactory(compress_settings={"memLevel": 5})] if agent.compression else None,
             subprotocols=[Subprotocol(name) for name in protocols] or None,
             max_size=agent.max_size,
-            logger=silence,
+            logger=silent_logger,
         )
-        self._has_begun = False
-        self._received = b""  # while the head, or the body of a refusal, is not whole
+        self._is_sent = False
+        self._received = b""  # of the head, or of the body of a refusal, until it is whole
         self._secrets = secrets
-        self._refusal: Refusal | None = None  # with as much of its body as has come
+        self._refusal: Refusal | None = None  # with the part of its body that has arrived
         self._timer: asyncio.TimerHandle | None = None
         self.transport: asyncio.Transport | None = None
         self.answer: asyncio.Future[Refusal | None] = self._loop.create_future()
         self.lost: asyncio.Future[None] = self._loop.create_future()
 
     def abort(self) -> None:
-        """Give up, in any state: nothing more is answered, and TCP ends."""
+        """Cancel `answer`, and abort TCP. Call it in any state; if TCP was connected, await `lost` next."""
         self.answer.cancel()
         if self._timer is not None:
             self._timer.cancel()
@@ -102,19 +103,11 @@ class Handshake(asyncio.Protocol):
 
     @property
     def refusal(self) -> Refusal | None:
-        """What is known of a refusal so far, before its body is whole too."""
+        """The refusal, from the moment when its head is whole; None before, or without one. Ask in any state."""
         return self._refusal
 
-    # What the transport tells.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """TCP, and TLS, are there."""
-        self.transport = cast(asyncio.Transport, transport)
-        if self.answer.done():
-            self.transport.abort()
-
     def has_unread(self) -> bool:
-        """Tell whether the socket has bytes that the loop has not read, as far as the system tells."""
+        """Tell whether the socket has bytes that the loop has not read, False if that is unknown; ask in any state."""
         sock = None if self.transport is None else self.transport.get_extra_info("socket")
         if sock is None or sock.fileno() < 0 or not hasattr(select, "poll"):
             return False
@@ -122,8 +115,8 @@ class Handshake(asyncio.Protocol):
         poll.register(sock.fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
-    def begin(self) -> None:
-        """Send the request: call it once, when connecting is done; before, the loop may still take TCP back."""
+    def send_request(self) -> None:
+        """Send the request: call it once, after the loop has returned the transport, and await `answer` next."""
         core, agent = self._core, self._agent
         request = core.connect()
         request.path = self._address.resource
@@ -136,40 +129,50 @@ class Handshake(asyncio.Protocol):
         if self._authorization is not None:
             request.headers.pop("Authorization", None)
             request.headers["Authorization"] = self._authorization
-        # The owner's own Cookie header takes the place of the jar's, as in httpx and requests.
+        # A Cookie header of the user agent is sent instead of that of the jar, as in httpx and requests.
         if "Cookie" not in request.headers and (cookie := agent.cookie_for(self._address)):
             request.headers["Cookie"] = cookie
         core.send_request(request)
         if self.transport is not None and not self.answer.done():
             self.transport.write(b"".join(core.data_to_send()))
-            self._has_begun = True
-            hasty, self._received = self._received, b""
-            if hasty:
-                self.data_received(hasty)
+            self._is_sent = True
+            early_data, self._received = self._received, b""
+            if early_data:
+                self.data_received(early_data)
+
+    # The transport calls these.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport, when TLS is ready, too. The owner calls `send_request` next, or has called `abort`."""
+        self.transport = cast(asyncio.Transport, transport)
+        if self.answer.done():
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Read the answer; what comes after the head of one that accepts is handed over with TCP."""
+        """Read the answer: `accept` gets the bytes that follow its head. Before `send_request`, keep the bytes."""
         if self.answer.done():
             return
         try:
             if self._refusal is not None:
                 self._read_body(data)
-            elif self._has_begun:
+            elif self._is_sent:
                 self._read_head(data)
-            else:  # a server that speaks before it has heard anything
+            else:  # the server sends before it has got the request
                 self._received += data
                 self._check_size(len(self._received))
-        except BaseException as error:  # Ctrl-C between two lines
+        except BaseException as error:  # Ctrl-C may raise between any two lines
             if not self.answer.done():
                 self._fail(f"it was cut short by {type(error).__name__}")
             loop.stop_short(error)
 
     def _check_size(self, size: int) -> bool:
+        """Fail if a head of `size` bytes is too long; return whether it is short enough. `answer` must not be done."""
         if size > MAX_RESPONSE_HEAD:
             self._fail(f"the head of the server's answer is longer than {MAX_RESPONSE_HEAD} bytes")
         return size <= MAX_RESPONSE_HEAD
 
     def _read_head(self, data: bytes) -> None:
+        """Collect the head, and call `_read_answer` when it is whole; called until then."""
         seen = len(self._received)
         self._received += data
         found = _END_OF_HEAD.search(self._received, max(0, seen - 3))
@@ -183,7 +186,7 @@ class Handshake(asyncio.Protocol):
             self._fail(self._invalid(""))
 
     def eof_received(self) -> None:
-        """Nothing more comes: the body of a refusal ends here, and an answer that is not whole is none."""
+        """Take the end of the input: the body of a refusal is whole; a head that is not whole is invalid."""
         if self.answer.done():
             return
         if self._refusal is not None:
@@ -194,7 +197,7 @@ class Handshake(asyncio.Protocol):
             self._read_answer(False, b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """TCP has ended."""
+        """Fail if there is no answer yet, and set the result of `lost`, because TCP has ended."""
         if not self.answer.done():
             if self._refusal is not None:
                 self._settle(self._refusal)
@@ -207,11 +210,11 @@ class Handshake(asyncio.Protocol):
     # The answer.
 
     def _read_answer(self, complete: bool, rest: bytes) -> None:
-        """Look what the library makes of the head that it was given."""
+        """Act on the head that the library was given; `complete` is False if the input ended within it. Called once."""
         core = self._core
         response = next((event for event in core.events_received() if isinstance(event, Response)), None)
         if response is None and complete:
-            response = _refusal_of(self._received)  # the library waits for its body, or dislikes its words
+            response = _refusal_of(self._received)  # the library waits for the body, or has not accepted the headers
         if response is not None:
             self._agent.keep_cookies(self._address, response.headers.raw_items())
         if response is not None and response.status_code != 101:
@@ -222,17 +225,17 @@ class Handshake(asyncio.Protocol):
         elif core.handshake_exc is not None:
             self._fail(self._invalid(str(core.handshake_exc.__cause__ or core.handshake_exc)))
         elif response is not None and self._protocols and core.subprotocol is None:
-            # Their names stay unsaid: some services have tokens there.
+            # The message does not contain their names: some services put tokens there.
             self._fail(f"the server chose none of the subprotocols, of which there are {len(self._protocols)}")
         elif response is not None:
-            transport, self.transport = self.transport, None  # it is another's now
+            transport, self.transport = self.transport, None  # the protocol that `accept` sets owns it now
             assert transport is not None
             self.lost.set_result(None)
             self.answer.set_result(None)
             self._accept(transport, core, response, rest)
 
     def _read_body(self, data: bytes, is_last: bool = False) -> None:
-        """Collect the beginning of a refusal's body, until it is whole or there is enough of it."""
+        """Collect the beginning of a refusal's body, and give `answer` when it is whole, long enough, or `is_last`."""
         refusal = self._refusal
         if refusal is None or self.answer.done():
             return
@@ -240,7 +243,7 @@ class Handshake(asyncio.Protocol):
         body = self._received
         lengths = refusal.headers.get_all("Content-Length")
         if "chunked" in ",".join(refusal.headers.get_all("Transfer-Encoding")).lower():
-            body, is_whole = _unchunk(body)
+            body, is_whole = _decode_chunked(body)
         elif refusal.status in (204, 304) or refusal.status < 200:
             body, is_whole = b"", True
         else:
@@ -255,15 +258,17 @@ class Handshake(asyncio.Protocol):
             self._settle(self._refusal)
 
     def _settle(self, refusal: Refusal) -> None:
+        """Give the refusal as `answer`, which must not be done; the owner calls `abort` next."""
         if self._timer is not None:
             self._timer.cancel()
         self.answer.set_result(refusal)
 
     def _fail(self, reason: str) -> None:
+        """Give the failure as `answer`, which must not be done; the owner calls `abort` next."""
         self.answer.set_exception(FailedError(reason))
 
     def _invalid(self, error: str) -> str:
-        """Say what is the matter with an answer that is none, or that the library does not take, with its `error`."""
+        """Return the reason for `_fail`: the answer is not HTTP, or the library refuses it with `error`."""
         beginning = self._received[:100]
         if beginning[:1] in (b"\x15", b"\x16"):  # an alert or a handshake of TLS (RFC 8446, 5.1)
             return f"the server speaks TLS on port {self._address.port}: use wss://"
@@ -274,7 +279,7 @@ class Handshake(asyncio.Protocol):
 
 
 def describe_loss(error: BaseException | None) -> str:
-    """Tell in words how TCP or TLS has ended."""
+    """Return how TCP or TLS has ended, in words for the log."""
     if error is None:
         return "the server ended the connection"
     reason = getattr(error, "reason", None)  # of an ssl.SSLError
@@ -287,7 +292,7 @@ def describe_loss(error: BaseException | None) -> str:
 
 
 def _refusal_of(head: bytes) -> Response | None:
-    """Return the head of a refusal as a response without a body; None for what is none."""
+    """Return the head of a refusal as a response without a body; None if it is not the head of a refusal."""
     lines = _END_OF_HEAD.split(head, 1)[0].decode("latin-1").replace("\r\n", "\n").rstrip("\r").split("\n")
     status = re.match(r"HTTP/\d\.\d +(\d{3})(?: +(.*))?$", lines[0])
     if status is None or status[1] == "101":
@@ -300,8 +305,8 @@ def _refusal_of(head: bytes) -> Response | None:
     return Response(int(status[1]), status[2] or "", headers)
 
 
-def _unchunk(data: bytes) -> tuple[bytes, bool]:
-    """Return what there is of a chunked body (RFC 9112, 7.1), and whether that is all of it."""
+def _decode_chunked(data: bytes) -> tuple[bytes, bool]:
+    """Return the part of a chunked body that has arrived (RFC 9112, 7.1), and whether that is all of it."""
     parts: list[bytes] = []
     while match := re.match(rb"([0-9A-Fa-f]{1,8})[^\r\n]*\r\n", data):
         size = int(match[1], 16)
@@ -313,7 +318,7 @@ def _unchunk(data: bytes) -> tuple[bytes, bool]:
 
 
 def asks_for_basic(refusal: Refusal) -> bool:
-    """Tell whether credentials would help.
+    """Tell whether the server asks for credentials of the scheme Basic.
 
     https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate
     """

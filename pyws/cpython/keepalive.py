@@ -1,4 +1,4 @@
-"""Pings, if the user agent's owner asks for them: whether the server still lives.
+"""Pings, if the user agent asks for them: a connection whose server no longer answers is failed.
 
 https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
 """
@@ -8,27 +8,27 @@ from typing import Protocol
 
 
 class Watched(Protocol):
-    """A connection, as far as this needs to know it."""
+    """The part of a connection that is used here."""
 
     def ping(self) -> bool:
-        """Send a Ping, unless the end has begun; whether it was sent."""
+        """Send a Ping, unless the end has begun; return whether it was sent."""
 
     def expire(self, seconds: float) -> None:
-        """Fail the connection: there was no sign of life for so long."""
+        """Fail the connection: the server has given no sign of life for `seconds`."""
 
     @property
     def progress(self) -> int:
-        """A number that grows as the other side takes what was sent."""
+        """Written bytes that the other side has taken, as far as the system can tell."""
 
     @property
     def paused(self) -> bool:
-        """Whether nothing is read for now."""
+        """Whether the connection does not read for now."""
 
 
 class Keepalive:
-    """After `interval` seconds of silence a Ping, then `timeout` seconds for a sign of life; `stop()` at the end.
+    """Send a Ping after `interval` seconds, wait `timeout` seconds for a sign of life, and repeat this until `stop()`.
 
-    A sign of life is anything received, and bytes that the other side takes: the Ping waits behind them.
+    A sign of life is any data that arrives, or progress of data on its way to the server: the Ping is behind that data.
     """
 
     __slots__ = ("_connection", "_interval", "_progress", "_timeout", "_timer", "heard")
@@ -39,11 +39,11 @@ class Keepalive:
         self._timeout = timeout
         self._progress = 0
         self.heard = False
-        """Set by the connection when anything was received."""
+        """The connection sets it to True when data arrives."""
         self._timer = asyncio.get_running_loop().call_later(interval, self._ping)
 
     def stop(self) -> None:
-        """End it, in any state."""
+        """Send no more Pings; it may be called in any state."""
         self._timer.cancel()
 
     def _ping(self) -> None:
@@ -56,7 +56,7 @@ class Keepalive:
         self._timer = asyncio.get_running_loop().call_later(self._timeout, self._check)
 
     def _check(self) -> None:
-        # A program that does not read does not see the Pong: that says nothing about the server.
+        # While the connection does not read, a Pong cannot arrive, although the server may be alive.
         if self.heard or self._connection.paused:
             self._timer = asyncio.get_running_loop().call_later(self._interval, self._ping)
         elif self._connection.progress > self._progress:

@@ -1,4 +1,4 @@
-"""From a URL to an open WebSocket, step by step: turn, name, TCP, proxy, TLS, HTTP.
+"""The steps from a URL to an open WebSocket: name, lock, TCP, proxy, TLS, HTTP.
 
 https://websockets.spec.whatwg.org/#concept-websocket-establish
 """
@@ -23,13 +23,13 @@ from .url import BAD_PORTS, Address, tls_name
 from .useragent import UserAgent
 
 TLS_SHUTDOWN_TIMEOUT = 2.0
-"""Seconds that TLS has to say goodbye."""
+"""Seconds that the server has to end TLS after our side has ended it."""
 
 
 class Opening:
-    """What a connection does until it is open, under one time limit; `run()` once, in the connection's task.
+    """The opening of one connection: call `run()` once, in the connection's task, under one time limit.
 
-    `step` says what it is waiting for, for the log.
+    `step` says in words what is awaited, for the log.
     """
 
     def __init__(self, address: Address, agent: UserAgent, protocols: list[str], accept: Accept) -> None:
@@ -38,32 +38,32 @@ class Opening:
         self._agent = agent
         self._protocols = protocols
         self._accept = accept
-        self._began = now()
         self.step = ""
+        self._step_started_at = now()
         self._handshake: Handshake | None = None  # the last one
 
-    def _begin(self, step: str) -> None:
+    def _start_step(self, step: str) -> None:
         self.step = step
-        self._began = now()
+        self._step_started_at = now()
 
     @property
     def refusal(self) -> Refusal | None:
-        """What the server has answered instead of accepting, as far as it has come."""
+        """The answer of a server that refuses, as far as it has arrived; None without one. In any state."""
         return None if self._handshake is None else self._handshake.refusal
 
     def refused(self) -> str:
-        """Tell a refusal in one line."""
+        """Return the sentence about the refusal for the log, "" without a refusal."""
         return "" if self.refusal is None else self.refusal.sentence(self._secrets())
 
     def timed_out(self, name: str, seconds: float) -> str:
-        """Say which step was under way when the time of a limit was up, and for how long."""
+        """Return the reason for the log, when the time limit `name` has ended the opening: which step took the time."""
         return (
             f"it was not open within {name}, {seconds:g} seconds: "
-            f"the last {now() - self._began:.1f} of them were spent {self.step}"
+            f"the last {now() - self._step_started_at:.1f} of them were spent {self.step}"
         )
 
     async def run(self) -> None:
-        """Do all steps; the server has accepted when it returns. Raises FailedError or OSError, with the reason."""
+        """Do all steps; when it returns, `accept` has been called. Raises FailedError or OSError, with the reason."""
         address, agent = self._address, self._agent
         if agent.blocked_ports and address.port in BAD_PORTS:
             raise FailedError(
@@ -73,92 +73,92 @@ class Opening:
             proxy = proxy_for(agent.proxy, address.secure, address.host, address.port)
         except ProxyError as error:
             raise FailedError(str(error)) from error
-        places = [] if proxy is not None else await self._resolve()
-        # RFC 6455, 4.1: one connection to an address and port is CONNECTING at a time; behind a proxy, to a name.
-        hosts = {str(place[4][0]) for place in places} or {address.host}
-        async with contextlib.AsyncExitStack() as turns:
-            self._begin(f"waiting until other WebSockets to {address.host}, port {address.port}, have connected")
+        addresses = [] if proxy is not None else await self._resolve()
+        # RFC 6455, 4.1: one connection at a time is CONNECTING to an address and port; by a proxy, to a name and port.
+        hosts = {str(sockaddr[0]) for *_, sockaddr in addresses} or {address.host}
+        async with contextlib.AsyncExitStack() as locks:
+            self._start_step(f"waiting until other WebSockets to {address.host}, port {address.port}, have connected")
             for host in sorted(hosts):
-                turn = _connecting.setdefault((self._loop, host, address.port), asyncio.Lock())
-                await turns.enter_async_context(turn)
-            refusal = await self._attempt(proxy, places)
+                lock = _connecting.setdefault((self._loop, host, address.port), asyncio.Lock())
+                await locks.enter_async_context(lock)
+            refusal = await self._attempt(proxy, addresses)
             if (
                 refusal is not None
                 and refusal.status == 401
                 and (address.username or address.password)
                 and asks_for_basic(refusal)
             ):
-                refusal = await self._attempt(proxy, places, basic(address.username, address.password))
+                refusal = await self._attempt(proxy, addresses, basic(address.username, address.password))
         if refusal is not None:
             raise FailedError(self.refused())
 
     async def _resolve(self) -> list[AddrInfoType]:
         host, port = self._address.host, self._address.port
-        self._begin(f"asking the resolver for the address of {host}")
+        self._start_step(f"asking the resolver for the address of {host}")
         try:
             return await dialing.resolve(host, port)
         except OSError as error:
             raise FailedError(f"the name {host} could not be resolved: {error}") from error
 
     async def _attempt(
-        self, proxy: Proxy | None, places: list[AddrInfoType], authorization: str | None = None
+        self, proxy: Proxy | None, addresses: list[AddrInfoType], authorization: str | None = None
     ) -> Refusal | None:
-        """Connect and shake hands once; what the server answered, None if it has accepted."""
+        """Connect and do the opening handshake once; return the refusal, None if the server has accepted."""
         handshake = self._handshake = Handshake(
             self._address, self._agent, self._protocols, authorization, self._secrets(), self._accept
         )
         connected = False
         try:
-            await self._connect(handshake, proxy, places)
+            await self._open_transport(handshake, proxy, addresses)
             connected = True
             if self._address.secure:
-                # An alert that has come already is read first: a write that fails would hide it.
+                # Read an alert of TLS that has arrived already: the error of a write that fails would hide it.
                 await asyncio.sleep(0)
                 while handshake.has_unread() and not handshake.answer.done():
                     await asyncio.sleep(0)
-            handshake.begin()
-            self._begin("waiting for the server's answer to the opening handshake")
+            handshake.send_request()
+            self._start_step("waiting for the server's answer to the opening handshake")
             refusal = await handshake.answer
         except BaseException:
             handshake.abort()
             if connected:
                 await handshake.lost
             else:
-                await asyncio.sleep(0)  # what connecting had begun ends in the next round
+                await asyncio.sleep(0)  # a transport that asyncio was making closes in the next iteration of the loop
             raise
         if refusal is not None:
             handshake.abort()
             await handshake.lost
         return refusal
 
-    async def _connect(self, handshake: Handshake, proxy: Proxy | None, places: list[AddrInfoType]) -> None:
-        """Bring TCP about, through a proxy or to one of several places, and TLS on it."""
+    async def _open_transport(self, handshake: Handshake, proxy: Proxy | None, addresses: list[AddrInfoType]) -> None:
+        """Open TCP, through the proxy or to one of the addresses, and TLS over it."""
         if proxy is not None:
-            await self._connect_through(proxy, handshake)
+            await self._open_through_proxy(proxy, handshake)
             return
         address = self._address
         options = {"ssl": await self._context(), **self._tls_options()} if address.secure else {}
-        self._begin(f"waiting for TCP to port {address.port} of {address.host}")
-        sock = await dialing.connect(places)
+        self._start_step(f"waiting for TCP to port {address.port} of {address.host}")
+        sock = await dialing.connect(addresses)
         if address.secure:
-            self._begin(f"waiting for the TLS handshake with {address.host}")
+            self._start_step(f"waiting for the TLS handshake with {address.host}")
         try:
             await self._loop.create_connection(lambda: handshake, sock=sock, **options)
         except ssl.SSLError as error:
             raise FailedError(self._tls_failure(error)) from error
 
-    async def _connect_through(self, proxy: Proxy, handshake: Handshake) -> None:
+    async def _open_through_proxy(self, proxy: Proxy, handshake: Handshake) -> None:
         from .tunnel import open_tunnel  # seldom needed
 
         address = self._address
         context = await self._context() if address.secure else None
 
         async def dial(host: str, port: int) -> socket.socket:
-            self._begin(f"asking the resolver for the address of the proxy {host}")
-            places = await dialing.resolve(host, port)
-            self._begin(f"waiting for TCP to port {port} of the proxy {host}")
-            sock = await dialing.connect(places)
-            self._begin(f"waiting for the proxy {proxy.public} ({proxy.source})")
+            self._start_step(f"asking the resolver for the address of the proxy {host}")
+            addresses = await dialing.resolve(host, port)
+            self._start_step(f"waiting for TCP to port {port} of the proxy {host}")
+            sock = await dialing.connect(addresses)
+            self._start_step(f"waiting for the proxy {proxy.public} ({proxy.source})")
             return sock
 
         try:
@@ -171,7 +171,7 @@ class Opening:
             elif rest:
                 raise FailedError(f"the server speaks before TLS on port {address.port}: {escape(repr(rest), 60)}")
             else:
-                self._begin(f"waiting for the TLS handshake with {address.host}")
+                self._start_step(f"waiting for the TLS handshake with {address.host}")
                 secured = await self._loop.start_tls(transport, handshake, context, **self._tls_options())
                 assert secured is not None
                 transport = secured
@@ -186,13 +186,14 @@ class Opening:
         transport.resume_reading()
 
     async def _context(self) -> ssl.SSLContext:
-        self._begin("reading the certificates of authorities")
+        self._start_step("reading the certificates of authorities")
         return await self._agent.context_soon()
 
     def _tls_options(self) -> dict[str, Any]:
         return {
             "server_hostname": tls_name(self._address.host),
-            "ssl_handshake_timeout": self._agent.opening_timeout + 1,  # ours comes first, and names the step
+            # opening_timeout is over before it, and its message names the step.
+            "ssl_handshake_timeout": self._agent.opening_timeout + 1,
             "ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT,
         }
 
@@ -207,7 +208,7 @@ class Opening:
         return f"TLS failed: {escape(str(error))}"
 
     def _secrets(self) -> list[str]:
-        """What was sent and must not be told by the log, even if the server repeats it, whole or in parts."""
+        """Return the texts that the log must not contain, even if the server repeats them, whole or in parts."""
         address, headers = self._address, self._agent.headers
         secrets = [basic(address.username, address.password)]
         for part in (address.username, address.password, address.resource.partition("?")[2]):
@@ -217,7 +218,7 @@ class Opening:
             values.append(self._agent.cookie_for(address) or "")
         for value in values:
             secrets += [value, *re.split(r"[\s;,=]+", value), *value.split()]
-        # A cookie's name, or "Bearer", is none; and what is short stands in many words.
+        # The name of a scheme is not secret, and a short text is part of many words.
         return [secret for secret in secrets if len(secret) > 3 and secret.lower() not in ("basic", "bearer", "digest")]
 
 
@@ -227,3 +228,4 @@ def _is_secret(name: str) -> bool:
 
 
 _connecting: weakref.WeakValueDictionary[tuple[object, str, int], asyncio.Lock] = weakref.WeakValueDictionary()
+"""The locks of addresses and ports, for each loop; a lock lives while an opening refers to it."""

@@ -1,4 +1,4 @@
-"""What a server said instead of "101 Switching Protocols", and how the log tells it.
+"""The answer of a server that refuses the opening handshake, and the sentence about it in the log.
 
 https://www.rfc-editor.org/rfc/rfc9110
 """
@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from websockets.datastructures import Headers
 
 MAX_SHOWN = 200
-"""Characters of the server's words that the log shows."""
+"""Characters of a text from the server that the log shows."""
 
-# What each status asks for, where a sentence can help.
+# Advice for a status, which follows it in the log.
 _ADVICE = {
     400: "the server did not take the request",
     401: "it wants credentials: put user and password into the URL, or UserAgent(headers={'Authorization': ...})",
@@ -38,11 +38,11 @@ class Refusal:
     phrase: str
     headers: Headers
     body: bytes = b""
-    """The beginning of the body, as far as it had arrived."""
+    """The beginning of the body, as far as it has arrived."""
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds after which the server may be asked again, by Retry-After; None if it says nothing of that.
+        """Seconds after which the server may be asked again, by a valid Retry-After; None without one.
 
         https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
         """
@@ -54,28 +54,28 @@ class Refusal:
             return float(value[:15])
         try:
             date = parsedate_to_datetime(value)
-            moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+            timestamp = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
         except (ValueError, TypeError, OverflowError):
             return None
-        return max(0.0, moment - datetime.now(UTC).timestamp())
+        return max(0.0, timestamp - datetime.now(UTC).timestamp())
 
     def sentence(self, secrets: Collection[str] = ()) -> str:
-        """Tell it in one line, without control characters and without any of `secrets`."""
+        """Return one line for the log, without control characters and without any of `secrets`."""
         phrase = escape(redact(self.phrase, secrets))
-        said = [f"the server answered {self.status} {phrase}".rstrip() + " instead of 101"]
+        clauses = [f"the server answered {self.status} {phrase}".rstrip() + " instead of 101"]
         if 300 <= self.status < 400 and (location := self.headers.get_all("Location")):
             target = escape(redact(_public(location[0]), secrets))
-            said.append(f"it leads to {target}: a WebSocket does not follow, use that URL")
+            clauses.append(f"it leads to {target}: a WebSocket does not follow, use that URL")
         elif advice := _ADVICE.get(self.status, "is this the URL of a WebSocket?" if self.status < 400 else ""):
-            said.append(advice)
+            clauses.append(advice)
         if retry_after := self.headers.get_all("Retry-After"):
-            said.append(f"Retry-After: {escape(redact(retry_after[0], secrets))}")
+            clauses.append(f"Retry-After: {escape(redact(retry_after[0], secrets))}")
         if text := redact(self._text(), secrets):
-            said.append(f'it says "{escape(text)}"')
-        return "; ".join(said)
+            clauses.append(f'it says "{escape(text)}"')
+        return "; ".join(clauses)
 
     def _text(self) -> str:
-        """Return the beginning of a body that a person can read."""
+        """Return the beginning of the body as plain text, "" if the body is of another kind."""
         kind = ",".join(self.headers.get_all("Content-Type")).lower()
         if self.headers.get_all("Content-Encoding") or not re.match(r"$|text/|application/(\S*\+)?(json|xml)\b", kind):
             return ""
@@ -87,7 +87,7 @@ class Refusal:
 
 
 def redact(text: str, secrets: Collection[str]) -> str:
-    """Return text without what must not be told; do it before `escape`, which may cut a secret in two."""
+    """Return text without `secrets`; call it before `escape`, which may cut a secret in two."""
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) > 3:
             text = text.replace(secret, "…")
@@ -95,7 +95,7 @@ def redact(text: str, secrets: Collection[str]) -> str:
 
 
 def escape(text: str, limit: int = MAX_SHOWN) -> str:
-    """Return text from the network for one line of a log: shortened, and what does not print escaped."""
+    """Return text from the network for one line of a log: shortened, with escapes for characters that do not print."""
     shown = text[:limit] + ("…" if len(text) > limit else "")
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode() for char in shown
@@ -103,12 +103,12 @@ def escape(text: str, limit: int = MAX_SHOWN) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """Tell an exception in one line: an error of the operating system as it is."""
+    """Return an exception as one line: its message, or the name of its type if it has no message."""
     return escape(str(error)) or type(error).__name__
 
 
 def _public(location: str) -> str:
-    """Return a URL without what may be secret: credentials, query and fragment."""
+    """Return a URL without the parts that may be secret: credentials, query and fragment."""
     try:
         parts = urlsplit(location)
         host = parts.netloc.rpartition("@")[2]

@@ -1,4 +1,4 @@
-"""The URL standard, as far as a WebSocket needs it, by the parser that browsers use (`ada-url`).
+"""The URL standard, as far as a WebSocket needs it, by the parser of Node.js (`ada-url`).
 
 https://url.spec.whatwg.org/
 """
@@ -20,7 +20,7 @@ BAD_PORTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a connection needs to know of a WebSocket URL."""
+    """The parts of a WebSocket URL that a connection needs."""
 
     href: str
     secure: bool
@@ -28,7 +28,7 @@ class Address:
     """A name or an address, without brackets."""
     port: int
     resource: str
-    """Path and query, as the request line has them."""
+    """Path and query, as in the request line."""
     username: str
     password: str
     public: str
@@ -36,13 +36,12 @@ class Address:
 
 
 def parse(url: str, base: str = "about:blank") -> Address:
-    """Parse `url` relative to `base`; raises `DOMException` "SyntaxError" if it is no WebSocket URL.
+    """Parse `url` relative to `base`; raises `DOMException` "SyntaxError" if it is not a WebSocket URL.
 
     https://websockets.spec.whatwg.org/#dom-websocket-websocket
     """
     try:
-        # The empty string is the base URL itself; the parser's constructor would take it for no URL at all.
-        record = ada_url.URL(url or "#", base)
+        record = ada_url.URL(url, base)
     except ValueError:
         hint = "" if "://" in url else "; a relative URL needs a page to be relative to"
         raise DOMException(f"{url!r} is not a valid URL{hint}", "SyntaxError") from None
@@ -51,9 +50,8 @@ def parse(url: str, base: str = "about:blank") -> Address:
     if record.protocol not in ("ws:", "wss:"):
         raise DOMException(f"{url!r} must begin with ws:// or wss://", "SyntaxError")
     href = str(record.href)
-    if "#" in href and url:
+    if "#" in href:
         raise DOMException(f"{url!r} must not have a fragment (#...)", "SyntaxError")
-    href = href.rstrip("#")
     secure = record.protocol == "wss:"
     address, _, resource = href.partition("://")[2].partition("/")
     path, query, _ = resource.partition("?")
@@ -70,7 +68,7 @@ def parse(url: str, base: str = "about:blank") -> Address:
 
 
 def dns_name(host: str) -> bytes:
-    """Return a host, without brackets, for the resolver: in bytes, as Python encodes a `str` by rules of its own.
+    """Return a host, without brackets, for the resolver: in bytes, because Python changes a `str` by IDNA 2003.
 
     Raises OSError if DNS has no such names. As in Chromium, a label has 1 to 63 bytes and all of them 253 together; one
     dot may follow.
@@ -88,8 +86,8 @@ def dns_name(host: str) -> bytes:
 def tls_name(host: str) -> str:
     """Return a host, without brackets, for TLS: in SNI and in the certificate it has no last dot (RFC 6066, 3).
 
-    Of an address `ssl` makes no SNI, and looks for it among the addresses of the certificate. Raises OSError as
-    `dns_name` does: no certificate is for such a name.
+    For an address `ssl` sends no SNI, and looks for it among the addresses of the certificate. Raises OSError as
+    `dns_name` does, because no certificate can have such a name.
     """
     return dns_name(host).decode("ascii").removesuffix(".")
 
@@ -100,7 +98,7 @@ def is_address(host: str) -> bool:
 
 
 def is_localhost(host: str) -> bool:
-    """Tell whether a host of the URL standard is this machine by its name: ::1 and 127.0.0.1, whatever DNS says.
+    """Tell whether a host of the URL standard is a name of this machine: ::1 and 127.0.0.1, without asking DNS.
 
     https://fetch.spec.whatwg.org/#resolve-an-origin
     """
@@ -117,13 +115,13 @@ def is_this_machine(host: str) -> bool:
 
 
 def is_secure(url: str) -> bool:
-    """Tell whether what comes from that URL comes by TLS."""
+    """Tell whether the scheme of a URL means TLS."""
     record = _record(url)
     return record is not None and record.protocol in ("https:", "wss:")
 
 
 def is_base(url: str) -> bool:
-    """Tell whether other URLs can be relative to that URL.
+    """Tell whether a URL can be the base of relative URLs.
 
     https://url.spec.whatwg.org/#concept-basic-url-parser
     """
@@ -131,11 +129,11 @@ def is_base(url: str) -> bool:
 
 
 def is_origin(text: str) -> bool:
-    """Tell whether that is an origin as browsers write it into the header: `https://example.org`, or `null`.
+    """Tell whether a text is an origin as browsers write it into the header: `https://example.org`, or `null`.
 
     https://html.spec.whatwg.org/multipage/browsers.html#ascii-serialisation-of-an-origin
     """
-    if text in ("null", "file://"):  # a file's: one or the other, as the browser is set
+    if text in ("null", "file://"):  # the origin of a file is one of the two, by the settings of the browser
         return True
     record = _record(text)
     if record is None:

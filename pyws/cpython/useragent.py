@@ -1,6 +1,6 @@
-"""What a browser decides for a page, and on CPython the program's owner: the settings of a user agent.
+"""The settings of a user agent: on CPython the program decides what a browser decides for a page.
 
-Its law: nothing here changes the interface. Code that opens sockets stays the same in every runtime.
+Its law: no setting changes the interface. Code that opens sockets stays the same in every runtime.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from http.cookiejar import CookieJar
     from urllib.request import Request
 
-# Headers of the opening handshake that are not the owner's to change; Origin has a setting of its own.
+# Headers of the opening handshake that `headers` must not contain; Origin has a setting of its own.
 RESERVED = frozenset(
     ("host", "upgrade", "connection", "origin", "content-length", "transfer-encoding")
     + ("te", "trailer", "expect", "keep-alive", "proxy-connection")
 )
-# https://www.rfc-editor.org/rfc/rfc9110#name-field-names and what follows there of values
+# https://www.rfc-editor.org/rfc/rfc9110#name-field-names, and the section after it for values
 NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -44,24 +44,24 @@ class UserAgent:
     `origin`: the Origin header; None sends none. With "https://..." a `ws:` URL raises "SecurityError", as in a page,
     unless it leads to this machine.
     `base`: the URL that relative URLs are relative to.
-    `headers`: more headers of the opening handshake, such as Authorization; a copy is made. What is no ASCII goes out
-    as Latin-1.
+    `headers`: more headers of the opening handshake, such as Authorization; a copy is made. Characters
+    beyond ASCII are sent as Latin-1.
     `cookies`: an `http.cookiejar.CookieJar`, for cookies to send and to keep. A Cookie in `headers` is sent instead.
-    `tls`: an `ssl.SSLContext` of your own; `authorities`: a PEM file of certificate authorities trusted besides
-    the system's, which is read again when it has changed.
-    `proxy`: the URL of a proxy for every connection, this machine's own too: "http://user:password@host:port", or with
+    `tls`: an `ssl.SSLContext` of your own; `authorities`: a PEM file of certificate authorities to trust besides
+    those of the system; it is read again when it has changed.
+    `proxy`: the URL of a proxy for every connection, to this machine too: "http://user:password@host:port", or with
     https, socks4, socks4a, socks5; "" for none. None asks the environment (HTTPS_PROXY, ALL_PROXY, NO_PROXY, ...) and
     never uses its proxy for this machine.
     `compression`: whether to offer permessage-deflate.
     `max_size`: bytes of the largest message taken, after decompression; None for no limit.
     `max_buffered`: bytes of `bufferedAmount` beyond which the connection is failed; None for no limit.
     `opening_timeout`, `closing_timeout`: seconds for either handshake; infinite ones are allowed.
-    `ping_interval`: seconds of silence after which the server is asked for a sign of life; None never asks.
-    `ping_timeout`: seconds for that sign to come.
+    `ping_interval`: seconds to wait before each Ping; None sends no Pings.
+    `ping_timeout`: seconds to wait after it for a sign of life from the server, such as the Pong.
     `blocked_ports`: whether the ports that browsers block are blocked.
 
-    Raises TypeError and ValueError for what cannot be, with the name of the setting; an authority that cannot be read
-    is a ValueError. In a page it raises "NotSupportedError": there the browser decides.
+    Raises TypeError or ValueError, with the name of the setting, for a value that is not possible; `authorities` that
+    cannot be read raise ValueError. In a page it raises "NotSupportedError": there the browser decides.
     """
 
     origin: str | None = None
@@ -83,40 +83,40 @@ class UserAgent:
     def __post_init__(self) -> None:
         if self.tls is not None and self.authorities is not None:
             raise ValueError("give either tls or authorities: load the authorities into the context of your own")
-        if self.origin is not None and not is_origin(_text("origin", self.origin)):
+        if self.origin is not None and not is_origin(_require_str("origin", self.origin)):
             raise ValueError("origin must be as browsers write it: 'https://example.org', 'http://[::1]:8080', 'null'")
-        if _text("base", self.base) != "about:blank" and not is_base(self.base):
+        if _require_str("base", self.base) != "about:blank" and not is_base(self.base):
             raise ValueError("base must be a URL that others can be relative to, such as 'https://example.org/page'")
-        object.__setattr__(self, "headers", _headers(self.headers))
+        object.__setattr__(self, "headers", _copy_headers(self.headers))
         if self.cookies is not None:
             from http.cookiejar import CookieJar
 
             if not isinstance(self.cookies, CookieJar):
-                raise TypeError(f"cookies must be an http.cookiejar.CookieJar, not {_kind(self.cookies)}")
+                raise TypeError(f"cookies must be an http.cookiejar.CookieJar, not {_type_name(self.cookies)}")
         if self.tls is not None:
             if not isinstance(self.tls, ssl.SSLContext):
-                raise TypeError(f"tls must be an ssl.SSLContext, not {_kind(self.tls)}")
+                raise TypeError(f"tls must be an ssl.SSLContext, not {_type_name(self.tls)}")
             if self.tls.protocol == ssl.PROTOCOL_TLS_SERVER:
                 raise ValueError("tls must be a context for clients, as ssl.create_default_context() makes them")
         if self.authorities is not None:
             if not isinstance(self.authorities, (str, os.PathLike)):
-                raise TypeError(f"authorities must be the path of a file, not {_kind(self.authorities)}")
+                raise TypeError(f"authorities must be the path of a file, not {_type_name(self.authorities)}")
             try:
-                _read(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "authorities", self.authorities)
+                _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "authorities", self.authorities)
             except OSError as error:
                 raise ValueError(str(error)) from None
-        if self.proxy is not None and _text("proxy", self.proxy).strip():
+        if self.proxy is not None and _require_str("proxy", self.proxy).strip():
             parse(self.proxy, SETTING)
         for name in ("compression", "blocked_ports"):
             if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False, not {_kind(getattr(self, name))}")
+                raise TypeError(f"{name} must be True or False, not {_type_name(getattr(self, name))}")
         for name in ("opening_timeout", "closing_timeout", "ping_interval", "ping_timeout"):
             _check_seconds(name, getattr(self, name))
         for name in ("max_size", "max_buffered"):
             _check_size(name, getattr(self, name))
 
     def use(self) -> None:
-        """Make this the user agent of the running task and of all that it starts; at top level, of the program."""
+        """Make this the user agent of the running task and of tasks that it starts; at top level, of the program."""
         _current.set(self)
 
     def __enter__(self) -> "UserAgent":
@@ -130,32 +130,32 @@ class UserAgent:
 
     @staticmethod
     def current() -> "UserAgent":
-        """Return the user agent in use here."""
+        """Return the user agent of the running task."""
         return _current.get() or _DEFAULT
 
     def load(self) -> None:
-        """Read the certificate authorities, if their files are new or have changed; OSError if that cannot be done.
+        """Read the certificate authorities, if files are new or have changed; raises OSError if one cannot be read.
 
-        A connection does so by itself, in a thread. To have it done, and known to be possible, before the first:
-        `await asyncio.to_thread(agent.load)`; at a program's start also without a thread. It takes tens of ms.
+        A connection does this by itself, in a thread. To read them, and to see errors, before the first connection:
+        `await asyncio.to_thread(agent.load)`; when a program starts, also without a thread. It takes tens of ms.
         """
         self.context()
 
     def context(self) -> ssl.SSLContext:
-        """Return the TLS context for `wss:` (RFC 6455, 4.1): the certificate must verify, HTTP/1.1 is asked for.
+        """Return the TLS context for `wss:` (RFC 6455, 4.1): certificates are verified, and ALPN offers HTTP/1.1.
 
         It may read files, as `load` does.
         """
         return self.tls or _tls_context(_Sources.of(self.authorities))
 
     async def context_soon(self) -> ssl.SSLContext:
-        """Return the TLS context, without making the event loop wait for files."""
+        """Return the TLS context; files are read in a thread, so that the event loop does not wait for them."""
         if self.tls is not None:
             return self.tls
-        return await asyncio.wrap_future(_in_thread(_Sources.of(self.authorities)))
+        return await asyncio.wrap_future(_make_in_thread(_Sources.of(self.authorities)))
 
     def cookie_for(self, address: Address) -> str | None:
-        """Return the Cookie header for a handshake (RFC 6265), None for none; ValueError for what is no header."""
+        """Return the Cookie header for a handshake (RFC 6265), None without cookies; ValueError if one is not valid."""
         if self.cookies is None:
             return None
         request = _http_request(address)
@@ -166,18 +166,18 @@ class UserAgent:
         return cookie
 
     def keep_cookies(self, address: Address, headers: "Iterable[tuple[str, str]]") -> None:
-        """Keep what the headers of a response say of cookies, whatever its status (RFC 6265, 3)."""
+        """Keep the cookies that the headers of a response set, with any status (RFC 6265, 3)."""
         if self.cookies is None:
             return
         request = _http_request(address)
         for name, value in headers:
             if name.lower() == "set-cookie" and VALUE.fullmatch(value):
-                # One by one: for one that it cannot read, the jar lets all of them go.
+                # One at a time: if there is one that the jar cannot read, it drops all.
                 response = _Response(_set_cookie(value, address.host))
-                self.cookies.extract_cookies(response, request)  # type: ignore[arg-type] # all it asks
+                self.cookies.extract_cookies(response, request)  # type: ignore[arg-type] # it has the methods that are called
 
     def forbids(self, address: Address) -> bool:
-        """Tell whether this is mixed content: an insecure socket from a secure origin, not to this machine.
+        """Tell whether this is mixed content: an insecure socket from a secure origin to another machine.
 
         https://w3c.github.io/webappsec-mixed-content/#should-block-fetch
         """
@@ -185,16 +185,16 @@ class UserAgent:
         return secure and not address.secure and not is_this_machine(address.host)
 
 
-# What a UserAgent refuses. A message names the setting and the header, and no value that may be a secret.
+# Checks of the settings. A message names the setting and the header, and no value that may be a secret.
 
 
-def _kind(value: object) -> str:
+def _type_name(value: object) -> str:
     return type(value).__name__
 
 
-def _text(name: str, value: object) -> str:
+def _require_str(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be str, not {_kind(value)}")
+        raise TypeError(f"{name} must be str, not {_type_name(value)}")
     return value
 
 
@@ -202,7 +202,7 @@ def _check_seconds(name: str, seconds: object) -> None:
     if seconds is None and name == "ping_interval":
         return
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, not {_kind(seconds)}")
+        raise TypeError(f"{name} must be a number of seconds, not {_type_name(seconds)}")
     try:
         positive = float(seconds) > 0
     except OverflowError:
@@ -217,22 +217,22 @@ def _check_size(name: str, size: object) -> None:
     if size is None:
         return
     if isinstance(size, bool) or not isinstance(size, int):
-        raise TypeError(f"{name} must be a whole number of bytes, or None for no limit, not {_kind(size)}")
+        raise TypeError(f"{name} must be a whole number of bytes, or None for no limit, not {_type_name(size)}")
     if size <= 0:
         raise ValueError(f"{name} must be a positive number of bytes, or None for no limit, not {size!r}")
 
 
-def _headers(headers: object) -> Mapping[str, str]:
-    """Return a copy of `headers`, or say what is wrong with them."""
+def _copy_headers(headers: object) -> Mapping[str, str]:
+    """Return a copy of `headers`; raises TypeError or ValueError for a header that cannot be sent."""
     if not isinstance(headers, Mapping):
-        raise TypeError(f"headers must be a mapping of names to values, not {_kind(headers)}")
+        raise TypeError(f"headers must be a mapping of names to values, not {_type_name(headers)}")
     copy: dict[str, str] = {}
     seen: set[str] = set()
     for name, value in headers.items():
         if not isinstance(name, str):
-            raise TypeError(f"headers: the name of a header must be str, not {_kind(name)}")
+            raise TypeError(f"headers: the name of a header must be str, not {_type_name(name)}")
         if not NAME.fullmatch(name):
-            # What follows may be a value, as in "Authorization: Bearer ...".
+            # A value may follow, as in "Authorization: Bearer ...".
             shown = re.split(r"[:\s]", name, maxsplit=1)[0][:40]
             raise ValueError(f"headers: {shown!r} is not the name of a header")
         if name.lower() in RESERVED or name.lower().startswith("sec-websocket-"):
@@ -240,7 +240,7 @@ def _headers(headers: object) -> Mapping[str, str]:
         if name.lower() in seen:
             raise ValueError(f"headers: the header {name} is there twice, in different letter case")
         if not isinstance(value, str):
-            raise TypeError(f"headers: the value of the header {name} must be str, not {_kind(value)}")
+            raise TypeError(f"headers: the value of the header {name} must be str, not {_type_name(value)}")
         if not VALUE.fullmatch(value):
             raise ValueError(f"headers: the value of the header {name} has characters that HTTP does not allow there")
         if value.strip(" \t") != value:
@@ -250,15 +250,15 @@ def _headers(headers: object) -> Mapping[str, str]:
     return MappingProxyType(copy)
 
 
-# Certificate authorities: read once, and again when a file has changed. To read the system's takes tens of ms.
+# Certificate authorities: read once, and again when a file has changed. Those of the system take tens of ms.
 
 Path = str | os.PathLike[str]
-PLACES = ssl.get_default_verify_paths()
+VERIFY_PATHS = ssl.get_default_verify_paths()
 
 
 @dataclass(frozen=True)
 class _Sources:
-    """Where authorities are read from: `authorities`, and what the environment says now."""
+    """The files and folders that authorities are read from: `authorities`, and those that the environment names now."""
 
     authorities: Path | None
     file: str | None
@@ -266,37 +266,37 @@ class _Sources:
 
     @classmethod
     def of(cls, authorities: Path | None) -> "_Sources":
-        environ = os.environ
-        return cls(authorities, environ.get(PLACES.openssl_cafile_env), environ.get(PLACES.openssl_capath_env))
+        names = VERIFY_PATHS.openssl_cafile_env, VERIFY_PATHS.openssl_capath_env
+        return cls(authorities, *map(os.environ.get, names))
 
-    def states(self) -> list[object]:
-        """Return what changes when one of the files does."""
-        paths = [self.authorities, self.file or PLACES.openssl_cafile, PLACES.openssl_capath]
+    def file_states(self) -> list[object]:
+        """Return a list that differs when one of the files has changed."""
+        paths = [self.authorities, self.file or VERIFY_PATHS.openssl_cafile, VERIFY_PATHS.openssl_capath]
         for folder in (self.folders or "").split(os.pathsep):
             paths += [folder, *_certificates(folder)]
-        return [_state(path) for path in paths]
+        return [_file_state(path) for path in paths]
 
 
 def _tls_context(sources: _Sources) -> ssl.SSLContext:
-    with _reading:
-        states = sources.states()
-        known = _contexts.get(sources)
-        if known is not None and known[0] == states:
-            return known[1]
+    with _contexts_lock:
+        states = sources.file_states()
+        cached = _contexts.get(sources)
+        if cached is not None and cached[0] == states:
+            return cached[1]
         context = ssl.create_default_context()
         context.hostname_checks_common_name = False  # browsers look at subjectAltName only (RFC 9525, 2)
         context.set_alpn_protocols(["http/1.1"])
-        # OpenSSL says nothing of a file that the environment names and that it cannot read.
+        # OpenSSL does not report that it cannot read a file that the environment names.
         if sources.file and not context.cert_store_stats()["x509"]:
-            _read(context, PLACES.openssl_cafile_env, sources.file)
+            _load_authorities(context, VERIFY_PATHS.openssl_cafile_env, sources.file)
         if sources.authorities is not None:
-            _read(context, "authorities", sources.authorities)
+            _load_authorities(context, "authorities", sources.authorities)
         _contexts[sources] = states, context
         return context
 
 
-def _read(context: ssl.SSLContext, setting: str, path: Path) -> None:
-    """Trust the authorities in a file; OSError, with the name of the setting, if that cannot be done."""
+def _load_authorities(context: ssl.SSLContext, setting: str, path: Path) -> None:
+    """Trust the authorities in a file; raises OSError, with the name of the setting, if that is not possible."""
     shown = f"{setting}: {os.fspath(path)!r}"
     try:
         context.load_verify_locations(path)
@@ -308,8 +308,8 @@ def _read(context: ssl.SSLContext, setting: str, path: Path) -> None:
         raise OSError(f"{shown} cannot be read: it has no certificate")
 
 
-def _state(path: Path | None) -> tuple[int, ...] | None:
-    """Return what changes when a file does, None for none."""
+def _file_state(path: Path | None) -> tuple[int, ...] | None:
+    """Return a value that differs when a file has changed, None if it does not exist."""
     try:
         status = os.stat(path or "")
     except (OSError, ValueError):
@@ -318,7 +318,7 @@ def _state(path: Path | None) -> tuple[int, ...] | None:
 
 
 def _certificates(folder: str) -> list[str]:
-    """Return the files of a folder that OpenSSL may read: a hash of who is certified, and a number."""
+    """Return the files of a folder that OpenSSL may read: their names are a hash of the subject, and a number."""
     try:
         names = os.listdir(folder) if folder else []
     except (OSError, ValueError):
@@ -326,45 +326,45 @@ def _certificates(folder: str) -> list[str]:
     return [os.path.join(folder, name) for name in sorted(names) if re.fullmatch(r"[0-9a-f]{8}\.[0-9]+", name)]
 
 
-def _in_thread(sources: _Sources) -> "Future[ssl.SSLContext]":
-    """Make the TLS context in a thread, unless one is at it already; its future.
+def _make_in_thread(sources: _Sources) -> "Future[ssl.SSLContext]":
+    """Make the TLS context in a thread, unless a thread is making it already; return the future of the context.
 
-    It is a thread of its own: the loop's executor may be busy, and is waited for when the program ends.
+    It is not a thread of the loop's executor: those may all be busy, and a program that ends waits for them.
     """
-    with _beginning:
-        future = _begun.get(sources)
+    with _pending_lock:
+        future = _pending.get(sources)
         if future is None:
             future = Future()
-            future.set_running_or_notify_cancel()  # nobody who waits for it can cancel it for the others
-            threading.Thread(target=_make, args=(sources, future), name="pyws", daemon=True).start()
-            _begun[sources] = future
+            future.set_running_or_notify_cancel()  # a task that waits for it cannot cancel it for others
+            threading.Thread(target=_make_context, args=(sources, future), name="pyws", daemon=True).start()
+            _pending[sources] = future
         return future
 
 
-def _make(sources: _Sources, future: "Future[ssl.SSLContext]") -> None:
+def _make_context(sources: _Sources, future: "Future[ssl.SSLContext]") -> None:
     context = error = None
     try:
         context = _tls_context(sources)
     except Exception as exception:
         error = exception
-    with _beginning:
-        del _begun[sources]
+    with _pending_lock:
+        del _pending[sources]
     if context is not None:
         future.set_result(context)
     else:
         future.set_exception(error)
 
 
-_reading, _beginning = threading.Lock(), threading.Lock()
+_contexts_lock, _pending_lock = threading.Lock(), threading.Lock()
 _contexts: dict[_Sources, tuple[list[object], ssl.SSLContext]] = {}
-_begun: "dict[_Sources, Future[ssl.SSLContext]]" = {}
+_pending: "dict[_Sources, Future[ssl.SSLContext]]" = {}
 
 
-# Cookies, as the standard library's jar has them.
+# Cookies, in the form that the jar of the standard library uses.
 
 
 class _Response:
-    """What a cookie jar asks of a response, and of its headers."""
+    """The methods of a response, and of its headers, that a cookie jar calls."""
 
     def __init__(self, set_cookie: str) -> None:
         self._set_cookie = set_cookie
@@ -379,37 +379,37 @@ class _Response:
 
 
 def _http_request(address: Address) -> "Request":
-    """Return the request as a cookie jar knows requests: `ws:` is `http:`, `wss:` is `https:` (RFC 6455, 4.1)."""
+    """Return the request in the form that a cookie jar takes: `ws:` is `http:`, `wss:` is `https:` (RFC 6455, 4.1)."""
     from urllib.request import Request
 
     return Request("http" + address.public.removeprefix("ws"))
 
 
 def _set_cookie(text: str, host: str) -> str:
-    """Return a Set-Cookie header with the attributes that RFC 6265, 5.2, heeds; a jar takes others amiss."""
+    """Return a Set-Cookie header with only the attributes of RFC 6265, 5.2; a jar could misread others."""
     cookie, *attributes = text.split(";")
-    heeded = [cookie]
+    kept = [cookie]
     for attribute in attributes:
         name, _, value = attribute.partition("=")
         name, value = name.strip().lower(), value.strip()
         match name:
             case "secure" | "httponly":
-                heeded.append(name)
+                kept.append(name)
             case "max-age" if re.fullmatch("-?[0-9]+", value):
-                # 31 years are for good.
-                heeded.append("max-age=" + ("0" if value[0] == "-" else value.lstrip("0")[:9] or "0"))
+                # Nine digits are 31 years: enough for any larger number.
+                kept.append("max-age=" + ("0" if value[0] == "-" else value.lstrip("0")[:9] or "0"))
             case "path" if value.startswith("/"):
-                heeded.append(f"path={value}")
+                kept.append(f"path={value}")
             case "domain" if value.strip("."):
                 if is_address(host) or "." not in host:
-                    # There is nothing below such a host: the cookie is for it alone, or not for it.
+                    # Such a host has no names below it: the cookie is for the host alone, or is dropped.
                     if value.lower().strip("[].") != host:
                         return ""
                 else:
-                    heeded.append(f"domain={value}")
+                    kept.append(f"domain={value}")
             case "expires" | "samesite" if value:
-                heeded.append(f"{name}={value}")
-    return ";".join(heeded)
+                kept.append(f"{name}={value}")
+    return ";".join(kept)
 
 
 _DEFAULT = UserAgent()

@@ -48,10 +48,10 @@ PATTERNS = [
     (r"\bknows? (?:it|this|them)\b", "says that objects know", "Its timer knows it.", "Its timer refers to it."),
     (r"\b(?:has|have) it\b", "has an idiom", "It is as the standard has it.", "It is as in the standard."),
     (
-        r"(?<!\bthere )\b(?:is|are|was|were) (?:no|none)\b(?! (?:longer|more|other)\b)",
+        r"(?<!\bthere )\b(?:is|are|was|were) (?:no|(?-i:none))\b(?! (?:longer|more|other)\b)",
         "denies the noun instead of the verb",
         "A name that is no URL.",
-        "A name that is not a URL; there is no other.",
+        "A name that is not a URL; there is no other, and the result is None.",
     ),
     (r"\b(?:he|she|him|his|hers?)\b", "makes a program a person", "It waits until he has sent.", "It waits."),
     (
@@ -110,7 +110,12 @@ def faults(text):
     ]
 
 
-CHECKED = sorted(path for glob in ("__main__.py", "commands/*.*") for path in PACKAGE.glob(glob))
+CHECKED = sorted(
+    path
+    for glob in ("__main__.py", "commands/*.*", "cpython/*.py")
+    for path in PACKAGE.glob(glob)
+    if path.stem not in ("connection", "receiver", "sender", "streamconnection")  # not yet
+)
 
 
 @pytest.mark.parametrize("path", CHECKED, ids=[path.relative_to(PACKAGE).as_posix() for path in CHECKED])
