@@ -148,7 +148,7 @@ class Connection(asyncio.Protocol):
     def time_out(self, name: str, seconds: float) -> None:
         """Give up while connecting, because a limit of that name is over: the log says what took the time."""
         if self._opening is not None and self.state == CONNECTING:
-            self._failure = self._opening.timed_out(name, seconds)
+            self._failure = self._opening.describe_timeout(name, seconds)
         self.close(None, "")
 
     @property
@@ -201,7 +201,7 @@ class Connection(asyncio.Protocol):
             if self._transport is not None:
                 return  # the server has accepted in the very last moment
             if limit.expired():
-                self._failure = opening.timed_out("opening_timeout", agent.opening_timeout)
+                self._failure = opening.describe_timeout("opening_timeout", agent.opening_timeout)
             else:
                 self._failure = str(error) if isinstance(error, FailedError) else describe(error)
         finally:
@@ -210,7 +210,7 @@ class Connection(asyncio.Protocol):
                 self._transport is None and opening.refusal is not None
             ):  # the attempt may have ended while the body came
                 self.refusal = opening.refusal
-                self._failure = opening.refused()
+                self._failure = opening.describe_refusal()
 
     def _begin(self, transport: asyncio.Transport, core: ClientProtocol, response: Response, rest: bytes) -> None:
         """Take over from the opening handshake, with the bytes that have come behind it."""

@@ -51,11 +51,11 @@ class Opening:
         """The answer of a server that refuses, as far as it has arrived; None without one. In any state."""
         return None if self._handshake is None else self._handshake.refusal
 
-    def refused(self) -> str:
+    def describe_refusal(self) -> str:
         """Return the sentence about the refusal for the log, "" without a refusal."""
         return "" if self.refusal is None else self.refusal.sentence(self._secrets())
 
-    def timed_out(self, name: str, seconds: float) -> str:
+    def describe_timeout(self, name: str, seconds: float) -> str:
         """Return the reason for the log, when the time limit `name` has ended the opening: which step took the time."""
         return (
             f"it was not open within {name}, {seconds:g} seconds: "
@@ -90,7 +90,7 @@ class Opening:
             ):
                 refusal = await self._attempt(proxy, addresses, basic(address.username, address.password))
         if refusal is not None:
-            raise FailedError(self.refused())
+            raise FailedError(self.describe_refusal())
 
     async def _resolve(self) -> list[AddrInfoType]:
         host, port = self._address.host, self._address.port

@@ -564,7 +564,7 @@ def test_leaving_when_the_connection_has_just_ended(runner, address, first, last
 
 @pytest.mark.rows("BYE-02")
 def test_a_peer_that_does_not_read_cannot_hold_the_program(runner, address, monkeypatch):
-    """What the network does not take is given up after `LINGER` seconds."""
+    """What the network does not take is given up after `TCP_CLOSE_TIMEOUT` seconds."""
     monkeypatch.setattr(pyws.cpython.connection, "TCP_CLOSE_TIMEOUT", 0.1)
 
     async def act(ws):

@@ -268,7 +268,7 @@ def test_a_server_that_closes_is_not_kept_waiting(peer, unread):
         stream = stage.stream("accept", "hold", f"repeat {unread} text x", "close 3000 bye")
         start = time.monotonic()
         info = await asyncio.wait_for(stream.closed, 5)
-        assert time.monotonic() - start < 1  # and not LINGER
+        assert time.monotonic() - start < 1  # and not TCP_CLOSE_TIMEOUT
         assert (info.closeCode, info.reason) == (3000, "bye")
         assert [message async for message in stream] == ["x"] * unread
 
