@@ -1,10 +1,9 @@
 """Run every check of this project.
 
-python3 tools/test.py [--quick] [arguments of pytest]
-
-With --quick: what needs no browser, and one Python, in a minute; before a change is sent, run all.
+python3 tools/test.py [--quick | --every-python] [arguments of pytest]
 """
 
+import argparse
 import re
 import subprocess
 import sys
@@ -16,10 +15,18 @@ import environment
 
 BROWSERS = ["chromium", "chromium-driver", "firefox-esr", "webkit2gtk-driver", "xvfb"]
 PROXIES = ["dante-server", "microsocks", "squid", "tinyproxy-bin"]
-QUICK = "--quick" in sys.argv[1:]
 
 if __name__ == "__main__":
-    environment.enter("test", [] if QUICK else [*BROWSERS, *PROXIES])
+    parser = argparse.ArgumentParser(
+        usage="python3 tools/test.py [-h] [--quick | --every-python] [arguments of pytest]",
+        description="Run every check of this project.",
+        allow_abbrev=False,
+    )
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--quick", action="store_true", help="only what needs no browser, with asyncio: in a minute")
+    group.add_argument("--every-python", action="store_true", help="not only this one, the oldest and the newest")
+    options, arguments = parser.parse_known_args()
+    environment.enter("test", [] if options.quick else [*BROWSERS, *PROXIES])
 
 import bundle
 
@@ -34,7 +41,8 @@ STEPS = {
 ALL = ["-m", "pytest", "--numprocesses", "3"]
 # A browser does not know which Python drives it. Files that are marked so as a whole are not even imported, for they
 # may need what other Pythons do not have.
-CPYTHON = ["-m", "pytest", "--numprocesses", "2", "--cells", "cpython", "-m", "not once"]
+CPYTHON = ["-m", "pytest", "--numprocesses", "3", "--cells", "cpython", "-m", "not once"]
+QUICK = ["-k", "not uvloop"]
 ONCE = re.compile(r"^pytestmark = .*\bpytest\.mark\.once\b", re.M)
 
 LIMIT = 2400
@@ -79,20 +87,23 @@ class Lane:
         print(*self._written, sep="", flush=True)
 
 
-def main() -> int:
+def main(quick: bool, every_python: bool, arguments: Sequence[str]) -> int:
     """Run all steps and sum up."""
     start = time.monotonic()
-    arguments = [argument for argument in sys.argv[1:] if argument != "--quick"]
     with environment.step("bundling what pages load"):
         bundle.build()
     tests = environment.ROOT.joinpath("tests").rglob("test_*.py")
     once = [f"--ignore={file}" for file in tests if ONCE.search(file.read_text("utf-8"))]
     beside = {name: [sys.executable, *command] for name, command in STEPS.items()}
-    if QUICK:
-        first = {"pytest": [sys.executable, *CPYTHON, *once, *arguments]}
+    if quick:
+        first = {"pytest": [sys.executable, *CPYTHON, *once, *QUICK, *arguments]}
     else:
         first = {"pytest": [sys.executable, *ALL, *arguments]}
-        for version, program in environment.other_pythons():
+        others = dict(environment.other_pythons())
+        versions = sorted([f"3.{sys.version_info.minor}", *others], key=lambda version: int(version.partition(".")[2]))
+        for version, program in others.items():
+            if not every_python and version not in (versions[0], versions[-1]):
+                continue
             folder = environment.ROOT / f".venv-{version}"
             python = environment.provide_venv(folder, program, version, "cpython")
             beside[f"pytest {version}"] = [str(python), *CPYTHON, *once, *arguments]
@@ -109,4 +120,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(options.quick, options.every_python, arguments))
