@@ -1,8 +1,10 @@
 """The cells as one fixture axis, the peer they all talk to, and the picture of what they wrote."""
 
 import asyncio
+import gc
 import re
 import signal
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -10,6 +12,14 @@ import conformance
 from peer import Peer
 from runtimes import CELLS, required
 from stage import SCENARIOS
+
+RUNTIMES = {cell.id for cell in CELLS}
+SLOWEST = [
+    "tests/project/test_lab.py",
+    "cpython",
+    "tests/project/test_readme.py",
+    *(cell.id for cell in reversed(CELLS) if cell.engine != "cpython"),
+]
 
 
 def pytest_addoption(parser):
@@ -22,6 +32,12 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_finish():
+    """Tests collect garbage very often: what is there before the first of them need not be looked at again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_generate_tests(metafunc):
     """The runtimes as one axis. Session scope groups the tests by it, so that only one browser runs at a time."""
     if "cell" in metafunc.fixturenames:
@@ -32,26 +48,42 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells], indirect=True, scope="session")
 
 
+def group(nodeid):
+    """The group of a test: the cell in which it runs, or else its file. A group stays in one process."""
+    file, _, parameters = nodeid.partition("[")
+    cells = [id for id in RUNTIMES if re.match(rf"{id}[-\]]", parameters)]
+    return max(cells, key=len, default=file.partition("::")[0])
+
+
+def pytest_collection_modifyitems(config, items):
+    """With `--numprocesses` the slowest groups start first, so that at last no process works alone."""
+    if hasattr(config, "workerinput"):
+        order = {name: place for place, name in enumerate(SLOWEST)}
+        items.sort(key=lambda item: order.get(group(item.nodeid), len(order)))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With `--numprocesses`: what shares a cell, or else a file, stays in one process, and starts in this order."""
+    """With `--numprocesses`: groups stay together, and start in the order of the tests."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            file, _, parameters = nodeid.partition("[")
-            cells = [cell.id for cell in CELLS if re.match(rf"{cell.id}[-\]]", parameters)]
-            return max(cells, key=len, default=file.partition("::")[0])
+            return group(nodeid)
 
     config.option.loadscopereorder = False
     return Together(config, log)
 
 
 played = {}  # {(scenario, cell id): what the cell's `run` returned}
+seconds = defaultdict(Counter)  # {"runtime" or "file": {which: how long its tests took, with what they set up}}
 
 
 def pytest_runtest_logreport(report):
-    """Collect what every cell wrote, wherever it ran."""
+    """Collect what every cell wrote and how long each group took, in whatever process."""
+    if group(report.nodeid) in RUNTIMES:
+        seconds["runtime"][group(report.nodeid)] += report.duration
+    seconds["file"][report.nodeid.partition("::")[0]] += report.duration
     for name, value in report.user_properties if report.when == "call" else ():
         if name == "played":
             scenario, id, result = value
@@ -71,6 +103,11 @@ def pytest_sessionfinish(session):
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    for kind, totals in seconds.items():
+        if len(seconds["file"]) > 1:
+            terminalreporter.section(f"seconds of each {kind}, in all processes")
+            for name, total in totals.most_common():
+                terminalreporter.write_line(f"{total:7.1f}  {name}")
     for line in config.stash.get(RED, []):
         terminalreporter.write_line(f"Wrong, or differs from the other cells without a deviation's name: {line}")
 

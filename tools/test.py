@@ -1,12 +1,15 @@
 """Run every check of this project.
 
-python3 tools/test.py [arguments of pytest]
+python3 tools/test.py [--quick | --every-python] [arguments of pytest]
 """
 
+import argparse
 import re
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Mapping, Sequence
 
 import environment
 
@@ -14,56 +17,107 @@ BROWSERS = ["chromium", "chromium-driver", "firefox-esr", "webkit2gtk-driver", "
 PROXIES = ["dante-server", "microsocks", "squid", "tinyproxy-bin"]
 
 if __name__ == "__main__":
-    environment.enter("test", [*BROWSERS, *PROXIES])
+    parser = argparse.ArgumentParser(
+        usage="python3 tools/test.py [-h] [--quick | --every-python] [arguments of pytest]",
+        description="Run every check of this project.",
+        allow_abbrev=False,
+    )
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--quick", action="store_true", help="only what needs no browser, with asyncio: in a minute")
+    group.add_argument("--every-python", action="store_true", help="not only this one, the oldest and the newest")
+    options, arguments = parser.parse_known_args()
+    environment.enter("test", [] if options.quick else [*BROWSERS, *PROXIES])
 
 import bundle
 
-# Tests that share a runtime stay together; three groups at once keep two cores busy, for browsers often wait.
-TOGETHER = ["--numprocesses", "3"]
 STEPS = {
     "ruff check": ["-m", "ruff", "check"],
     "ruff format": ["-m", "ruff", "format", "--check"],
     "mypy": ["-m", "mypy", "--platform", "linux"],
     "mypy emscripten": ["-m", "mypy", "--platform", "emscripten", "pyws"],
     "mypy brython": ["-m", "mypy", "--platform", "brython", "pyws"],
-    "pytest": ["-m", "pytest", *TOGETHER],
 }
-# What other Pythons of the machine run: a browser does not know which one drives it. Files that are marked so as a
-# whole are not even imported, for they may need what those Pythons do not have.
-ELSEWHERE = ["-m", "pytest", *TOGETHER, "--cells", "cpython", "-m", "not once"]
+# Tests that share a runtime stay together; three groups at once keep two cores busy, for browsers often wait.
+ALL = ["-m", "pytest", "--numprocesses", "3"]
+# A browser does not know which Python drives it. Files that are marked so as a whole are not even imported, for they
+# may need what other Pythons do not have.
+CPYTHON = ["-m", "pytest", "--numprocesses", "3", "--cells", "cpython", "-m", "not once"]
+QUICK = ["-k", "not uvloop"]
 ONCE = re.compile(r"^pytestmark = .*\bpytest\.mark\.once\b", re.M)
 
 LIMIT = 2400
 """Seconds that a step may take: several times what it needs."""
 
 
-def main() -> int:
-    """Run all steps, whatever their outcome, and sum up."""
+class Lane:
+    """Steps that run one after the other, whatever their outcome, beside those of another lane."""
+
+    def __init__(self, steps: Mapping[str, Sequence[str]], shown: bool) -> None:
+        self.rows: list[tuple[str, float, int]] = []
+        self._steps = steps
+        self._output = None if shown else subprocess.PIPE
+        self._written: list[str] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        for name, command in self._steps.items():
+            self._say(f"--- {name}\n")
+            start = time.monotonic()
+            try:
+                done = subprocess.run(
+                    command, cwd=environment.ROOT, timeout=LIMIT, text=True, stdout=self._output, stderr=self._output
+                )
+                self._say(f"{done.stdout or ''}{done.stderr or ''}")
+                status = done.returncode
+            except subprocess.TimeoutExpired as expired:
+                self._say(f"{(expired.stdout or b'').decode()}\n{name} did not end within {LIMIT} s\n")
+                status = 1
+            self.rows.append((name, time.monotonic() - start, status))
+
+    def _say(self, text: str) -> None:
+        if self._output is None:
+            print(text, end="", flush=True)
+        else:
+            self._written.append(text)
+
+    def join(self) -> None:
+        """Wait for the end of the last step, then show what was written, unless it has been."""
+        self._thread.join()
+        print(*self._written, sep="", flush=True)
+
+
+def main(quick: bool, every_python: bool, arguments: Sequence[str]) -> int:
+    """Run all steps and sum up."""
+    start = time.monotonic()
     with environment.step("bundling what pages load"):
         bundle.build()
-    steps = {name: [sys.executable, *command] for name, command in STEPS.items()}
     tests = environment.ROOT.joinpath("tests").rglob("test_*.py")
     once = [f"--ignore={file}" for file in tests if ONCE.search(file.read_text("utf-8"))]
-    for version, program in environment.other_pythons():
-        folder = environment.ROOT / f".venv-{version}"
-        python = environment.provide_venv(folder, program, version, "cpython")
-        steps[f"pytest {version}"] = [str(python), *ELSEWHERE, *once]
-    rows = []
-    for name, command in steps.items():
-        arguments = sys.argv[1:] if name.startswith("pytest") else []
-        print(f"--- {name}", flush=True)
-        start = time.monotonic()
-        try:
-            status = subprocess.run([*command, *arguments], cwd=environment.ROOT, timeout=LIMIT).returncode
-        except subprocess.TimeoutExpired:
-            print(f"\n{name} did not end within {LIMIT} s", flush=True)
-            status = 1
-        rows.append((name, time.monotonic() - start, status))
+    beside = {name: [sys.executable, *command] for name, command in STEPS.items()}
+    if quick:
+        first = {"pytest": [sys.executable, *CPYTHON, *once, *QUICK, *arguments]}
+    else:
+        first = {"pytest": [sys.executable, *ALL, *arguments]}
+        others = dict(environment.other_pythons())
+        versions = sorted([f"3.{sys.version_info.minor}", *others], key=lambda version: int(version.partition(".")[2]))
+        for version, program in others.items():
+            if not every_python and version not in (versions[0], versions[-1]):
+                continue
+            folder = environment.ROOT / f".venv-{version}"
+            python = environment.provide_venv(folder, program, version, "cpython")
+            beside[f"pytest {version}"] = [str(python), *CPYTHON, *once, *arguments]
+    # Side by side: where tests wait for a browser, another step goes on.
+    lanes = [Lane(first, shown=True), Lane(beside, shown=False)]
+    for lane in lanes:
+        lane.join()
     print()
+    rows = [row for lane in lanes for row in lane.rows]
     for name, seconds, status in rows:
         print(f"{name:16}{seconds:7.1f} s  {'FAILED' if status else 'ok'}")
+    print(f"{'in all':16}{time.monotonic() - start:7.1f} s")
     return 1 if any(status for _, _, status in rows) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(options.quick, options.every_python, arguments))

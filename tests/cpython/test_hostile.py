@@ -144,6 +144,7 @@ def test_any_frames_compressed(stage, conversation):
     stage.play(conversation)
 
 
+@pytest.mark.once
 def test_accidents_in_valid_conversations(stage):
     """The same ones each time: what is new is for the tool."""
     accidents = random.Random(4)
