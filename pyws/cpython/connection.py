@@ -479,6 +479,7 @@ class Connection(asyncio.Protocol):
         """Fail the connection: the library has its Close frame ready."""
         self._stop()
         self._failure = reason
+        self._sender.write_queue()  # not written yet if it is the server's Close frame that breaks the protocol
         self._sender.write_core()
         self._close_transport()
         self._set_timer(TCP_CLOSE_TIMEOUT, self._abort)

@@ -143,12 +143,16 @@ class Sender:
             self._write(data, 0)
 
     def write_queue(self) -> None:
-        """Write each message as one frame, masked (RFC 6455, 5.2 and 5.3), and small ones together."""
+        """Write each message as one frame, masked (RFC 6455, 5.2 and 5.3), and small ones together.
+
+        Call it before `write_core`. When a fault of the server has ended the library's state OPEN, the library takes no
+        message any more: then none is compressed.
+        """
         queue = self.queue
         if not queue:
             return
         core = self._core
-        if core.extensions or not self.takes_short_cuts:
+        if (core.extensions or not self.takes_short_cuts) and core.state is State.OPEN:
             for first, payload in queue:
                 (core.send_text if first == TEXT else core.send_binary)(payload)
             self._write(b"".join(core.data_to_send()), self.queued)

@@ -15,6 +15,7 @@ import tracemalloc
 
 import pytest
 from pyws import WebSocket
+from test_handshake import COMPRESSED
 
 from peer import NAMES, Peer
 from resolver import resolving
@@ -479,6 +480,27 @@ def test_the_server_is_told_what_it_did_wrong(play, digits, code):
 
     assert play(conversation) == ["open 1", *FAILED]
     assert [line[:16] for line in heard] == [f"heard close {code}", "heard eof"]
+
+
+@pytest.mark.rows("FRM-01", "FRM-15")
+@pytest.mark.parametrize(
+    "digits", ["880103", "880203ed", "880303e8ff", "8880", "887e0080" + "61" * 128, "0800", "c800", "8300", "8101ff"]
+)
+@pytest.mark.parametrize("extensions", [[], [COMPRESSED]], ids=["plain", "deflate"])
+def test_an_answer_goes_out_before_the_connection_fails(play, extensions, digits):
+    """A listener has sent it in the same read in which a frame, a Close too, breaks the protocol."""
+    heard = []
+
+    async def conversation(stage):
+        ws = stage.connect(*extensions, "accept", "hold", "text question", f"raw {digits}", "release", "hang")
+        ws.addEventListener("message", lambda _: ws.send("answer"))
+        await stage.closed(ws)
+        stage.note(ws.bufferedAmount)
+        heard.extend(line for line in await stage.heard(ws) if line != "heard deflated")
+
+    assert play(conversation)[1:] == ["message 1 'question'", *FAILED, 0]
+    assert heard[0] == "heard text 'answer'"
+    assert [line[:14] for line in heard[1:]] == ["heard close 10", "heard eof"]
 
 
 @pytest.mark.rows("SRV-08", "CLS-16", "SRV-01")
