@@ -211,7 +211,7 @@ async def _connect_http(connection: ProxyConnection, host: str, port: int) -> No
                 if not beginning.startswith(b"HTTP/"[: len(beginning)]):
                     raise _not_http(proxy, beginning)  # do not wait for more: the proxy may wait, too
     except h11.RemoteProtocolError as error:
-        raise proxy.error(f"gave an answer that is not as HTTP has it: {escape(str(error), MAX_SHOWN)}") from error
+        raise proxy.error(f"gave an answer that is not valid HTTP: {escape(str(error), MAX_SHOWN)}") from error
     if not 200 <= event.status_code < 300:
         raise _refusal(proxy, port, event)
     connection.unread(http.trailing_data[0])
@@ -240,7 +240,7 @@ def _refusal(proxy: Proxy, port: int, response: h11.Response) -> ProxyError:
             hint = ": it does not accept the user name and password in its URL"
     elif response.status_code in (403, 405) and port != 443:
         hint = ": many proxies allow port 443 only, that of wss:"
-    return proxy.error(f"did not open the way, it answered {answer}{hint}")
+    return proxy.error(f"did not connect to the server: it answered {answer}{hint}")
 
 
 async def _connect_socks5(connection: ProxyConnection, host: str, port: int) -> None:
@@ -258,13 +258,14 @@ async def _connect_socks5(connection: ProxyConnection, host: str, port: int) -> 
     elif method != 0:
         if proxy.credentials is None:
             raise proxy.error(
-                f"asks who you are: put user name and password in its URL, {proxy.scheme}://user:password@host:port"
+                "wants a user name and a password: "
+                f"put user name and password in its URL, {proxy.scheme}://user:password@host:port"
             )
-        raise proxy.error("takes neither a user name with password nor nobody's")
+        raise proxy.error("allows neither a login with user name and password nor access without a login")
     connection.write(b"\5\1\0" + destination)
     version, reply = await _read_two(connection, 5)
     if reply != 0:
-        raise proxy.error(f"did not open the way: {REFUSALS_5.get(reply, f'reply code {reply}')}")
+        raise proxy.error(f"did not connect to the server: {REFUSALS_5.get(reply, f'reply code {reply}')}")
     # The address from which the proxy has connected follows; it is not used.
     kind = (await connection.read_exactly(2))[1]
     if kind == 3:
@@ -272,7 +273,7 @@ async def _connect_socks5(connection: ProxyConnection, host: str, port: int) -> 
     elif kind in (1, 4):
         size = 4 * kind
     else:
-        raise proxy.error(f"gave an answer that is not as SOCKS 5 has it: address type {kind}")
+        raise proxy.error(f"gave an answer that is not valid SOCKS 5: address type {kind}")
     await connection.read_exactly(size + 2)
 
 
@@ -307,7 +308,7 @@ async def _connect_socks4(connection: ProxyConnection, host: str, port: int) -> 
     connection.write(b"\4\1" + port.to_bytes(2, "big") + address + user + b"\0" + name)
     version, reply = await _read_two(connection, 0)
     if reply != 90:
-        raise proxy.error(f"did not open the way: {REFUSALS_4.get(reply, f'reply code {reply}')}")
+        raise proxy.error(f"did not connect to the server: {REFUSALS_4.get(reply, f'reply code {reply}')}")
     await connection.read_exactly(6)
 
 

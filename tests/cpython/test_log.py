@@ -276,13 +276,13 @@ def test_ends_of_the_program_and_lost_bytes(caplog, url, monkeypatch):
 
 
 PROXIES = [
-    ("the proxy … (…) did not open the way…", "http", b"HTTP/1.1 502 Bad Gateway\r\n\r\n"),
-    ("the proxy … (…) did not open the way…", "socks4a", b"\0\x5b"),
+    ("the proxy … (…) did not connect to the server…", "http", b"HTTP/1.1 502 Bad Gateway\r\n\r\n"),
+    ("the proxy … (…) did not connect to the server…", "socks4a", b"\0\x5b"),
     ("the proxy … (…) … user name … password…", "socks5", b"\5\xff"),
     ("the proxy … (…) does not speak …, its answer begins with '…'…", "http", b"SSH-2.0-x\r\n"),
     ("the proxy … (…) ended the connection…", "http", b""),
     ("the proxy … (…) failed the TLS handshake…", "https", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-    ("the proxy … (…) gave an answer that is not as … has it: …", "http", b"HTTP/1.1 200 OK\r\nx\r\n\r\n"),
+    ("the proxy … (…) gave an answer that is not valid …: …", "http", b"HTTP/1.1 200 OK\r\nx\r\n\r\n"),
     ("the server speaks before TLS on port …: …", "http", b"HTTP/1.1 200 OK\r\n\r\nSSH-2.0-x\r\n"),
 ]
 

@@ -419,7 +419,7 @@ def test_long_heads(runner):
             await open_through("http://p", script)
 
     runner.run(conversation(250_000))
-    with pytest.raises(ProxyError, match="not as HTTP has it"):
+    with pytest.raises(ProxyError, match="not valid HTTP"):
         runner.run(conversation(300_000))
 
 
@@ -438,28 +438,32 @@ ANSWERS_THAT_FAIL = [
     ("http://p", [b"HTTP/1.0 401 Unauthorized\r\n\r\n"], "answered 401 Unauthorized: put user name and password in"),
     ("http://p", [b"", None], "ended the connection before it answered: is this the port of HTTP?"),
     ("http://p", [b"HTTP/1.1 200 OK\r\nA:", None], "ended the connection before it answered"),
-    ("http://p", [b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n"], "not as HTTP has it"),
-    ("http://p", [b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"], "not as HTTP has it: illegal header line"),
-    ("http://p", [b"HTTP/9 200 OK\r\n\r\n"], "not as HTTP has it"),
+    ("http://p", [b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n"], "not valid HTTP"),
+    ("http://p", [b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"], "not valid HTTP: illegal header line"),
+    ("http://p", [b"HTTP/9 200 OK\r\n\r\n"], "not valid HTTP"),
     ("http://p", [b"SSH-2.0-OpenSSH\r\n"], "does not speak HTTP, its answer begins with 'SSH-2.0-OpenSSH\\r\\n"),
     ("http://p", [b"\x15\x03\x01\0\2\2\x46"], "does not speak HTTP, its answer begins with '\\x15\\x03"),
     ("http://p", [b"\x15\x03\x01\0\2\2\x46"], ": write https:// if it speaks TLS"),
-    ("socks5://p", [b"\5\xff"], "asks who you are: put user name and password in its URL, socks5://user:password@"),
-    ("socks5://p", [b"\5\2"], "asks who you are"),
-    ("socks5://u:secret@p", [b"\5\xff"], "takes neither a user name with password nor nobody's"),
-    ("socks5://u:secret@p", [b"\5\1"], "takes neither"),
+    ("socks5://p", [b"\5\xff"], ": put user name and password in its URL, socks5://user:password@host:port"),
+    ("socks5://p", [b"\5\2"], "wants a user name and a password"),
+    (
+        "socks5://u:secret@p",
+        [b"\5\xff"],
+        "allows neither a login with user name and password nor access without a login",
+    ),
+    ("socks5://u:secret@p", [b"\5\1"], "allows neither"),
     ("socks5://u:secret@p", [b"\5\2", b"\1\1"], "does not accept the user name and password in its URL"),
-    ("socks5://p", [b"\5\0", b"\5\1"], "did not open the way: general failure"),
-    ("socks5://p", [b"\5\0", b"\5\2\0\1\0\0\0\0\0\0"], "did not open the way: not allowed by its rules"),
-    ("socks5://p", [b"\5\0", b"\5\4\0\1\0\0\0\0\0\0"], "did not open the way: host unreachable"),
-    ("socks5://p", [b"\5\0", b"\5\5\0\1\0\0\0\0\0\0"], "did not open the way: connection refused"),
-    ("socks5://p", [b"\5\0", b"\5\x63"], "did not open the way: reply code 99"),
-    ("socks5://p", [b"\5\0", b"\5\0\0\2"], "not as SOCKS 5 has it: address type 2"),
+    ("socks5://p", [b"\5\0", b"\5\1"], "did not connect to the server: general failure"),
+    ("socks5://p", [b"\5\0", b"\5\2\0\1\0\0\0\0\0\0"], "did not connect to the server: not allowed by its rules"),
+    ("socks5://p", [b"\5\0", b"\5\4\0\1\0\0\0\0\0\0"], "did not connect to the server: host unreachable"),
+    ("socks5://p", [b"\5\0", b"\5\5\0\1\0\0\0\0\0\0"], "did not connect to the server: connection refused"),
+    ("socks5://p", [b"\5\0", b"\5\x63"], "did not connect to the server: reply code 99"),
+    ("socks5://p", [b"\5\0", b"\5\0\0\2"], "not valid SOCKS 5: address type 2"),
     ("socks5://p", [b"\5\0", b"\5\0\0\1\0", None], "ended the connection before it answered: is this the port of S"),
     ("socks5://p", [b"HTTP/1.1 400 Bad\r\n"], "does not speak SOCKS 5, its answer begins with 'HTTP/1.1 400 Bad\\r"),
-    ("socks4a://p", [b"\0\x5b"], "did not open the way: rejected or failed"),
-    ("socks4a://p", [b"\0\x5d" + bytes(6)], "did not open the way: identd"),
-    ("socks4a://p", [b"\0\0"], "did not open the way: reply code 0"),
+    ("socks4a://p", [b"\0\x5b"], "did not connect to the server: rejected or failed"),
+    ("socks4a://p", [b"\0\x5d" + bytes(6)], "did not connect to the server: identd"),
+    ("socks4a://p", [b"\0\0"], "did not connect to the server: reply code 0"),
     ("socks4a://p", [b"\5\0"], "does not speak SOCKS 4"),
 ]
 
