@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
             async with asyncio.timeout(agent.opening_timeout) as limit:
                 await opening.run()
         except asyncio.CancelledError:
-            if self.state != CLOSING:
+            if self.state != CLOSING or self._transport is not None:  # it was open, and closes by a Close frame
                 raise
         except Exception as error:
             if self._transport is not None:

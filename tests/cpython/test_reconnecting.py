@@ -446,6 +446,31 @@ def test_it_ends_where_all_tasks_are_canceled(runner, peer, phase, factory):
 
 
 @pytest.mark.rows("REC-24")
+def test_it_ends_where_all_tasks_are_canceled_right_before_a_close(runner, peer):
+    """By a listener, where the server's Close has come in the same read as its handshake."""
+
+    async def main():
+        came = ["hold", "accept", "text a", "close 1012", "release", "until close", "fin"]
+        ws = ReconnectingWebSocket(address(peer, came, WELCOME), **QUICK)
+        seen = []
+        others = {asyncio.current_task()}
+
+        def cancel(_):
+            for task in asyncio.all_tasks() - others:
+                task.cancel()
+
+        for kind in ("open", "message", "reconnecting", "error", "close"):
+            ws.addEventListener(kind, lambda event: seen.append(event.type))
+        ws.addEventListener("message", cancel)
+        async with asyncio.timeout(5):
+            await event(ws, "close")
+        await asyncio.sleep(0)
+        return seen, left(asyncio.get_running_loop())
+
+    assert runner.run(main()) == (["open", "message", "close"], [])
+
+
+@pytest.mark.rows("REC-24")
 def test_a_function_whose_own_wait_is_canceled_too(runner, peer):
     """It waits for a task of the program's, that is canceled with all others."""
 
