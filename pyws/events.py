@@ -1,5 +1,7 @@
 """The events of a WebSocket that carry data: HTML's MessageEvent, and the WebSockets standard's CloseEvent.
 
+Their base class, and how an event is dispatched to listeners, stand in `dom.py`.
+
 https://html.spec.whatwg.org/multipage/comms.html#messageevent
 """
 

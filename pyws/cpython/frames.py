@@ -1,4 +1,4 @@
-"""Constants of frames, for both directions.
+"""Constants of frames, for both directions: `receiver.py` reads frames, `sender.py` makes and masks them.
 
 https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 """
