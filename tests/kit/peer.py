@@ -386,7 +386,7 @@ class Conversation:
     async def do_stall(self, _):
         """Never read again, until the peer itself is stopped."""
         self.writer.transport.pause_reading()
-        await asyncio.sleep(3600)  # by a timer, which keeps this task from being collected
+        await asyncio.sleep(3600)
 
 
 class Peer:
@@ -397,6 +397,7 @@ class Peer:
 
     def __init__(self, port=0, tls=False, names=("127.0.0.1", "localhost")):
         self.records = defaultdict(Record)
+        self._tasks = set()  # of conversations: asyncio itself holds no task but weakly
         self.port = port
         self.authority = None
         self._context = self._certify(names) if tls else None
@@ -453,6 +454,9 @@ class Peer:
 
     async def _converse(self, reader, writer):
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         conversation = Conversation(reader, writer)
         tls = writer.get_extra_info("ssl_object")
         try:
