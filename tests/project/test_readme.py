@@ -1,6 +1,6 @@
 """The pages are true: every block of code in them is run, every line of a shell too, and every link leads somewhere.
 
-They are the README, web/docs/*.md, and those for contributors in .github.
+They are the README, web/docs/*.md, those for contributors in .github, and the one beside the tests.
 
 Where a program names a server, the address is exchanged for that of a server of the test's: see `LOCAL`. A comment
 above a block, `<!-- runs by: ... -->`, says who runs it where that is not `python -m pyws run`.
@@ -33,9 +33,10 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 TROUBLESHOOTING = ROOT / "web" / "docs" / "troubleshooting.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
+TESTS = ROOT / "tests" / "README.md"
 PAGES = {
     path: path.read_text("utf-8")
-    for path in [README, *sorted(ROOT.glob("web/docs/*.md")), *sorted(ROOT.glob(".github/*.md"))]
+    for path in [README, *sorted(ROOT.glob("web/docs/*.md")), *sorted(ROOT.glob(".github/*.md")), TESTS]
 }
 # A server of nobody's and that of tools/serve.py in the pages, here one that this test started.
 LOCAL = ["wss://example.org/", "ws://127.0.0.1:8765/"]
@@ -542,9 +543,12 @@ def test_every_link_leads_somewhere(path):
 
 
 def test_every_page_is_linked():
-    """A reader of the README finds each."""
-    linked = {(ROOT / target.partition("#")[0]).resolve() for target in re.findall(r"\]\(([^)]+)\)", PAGES[README])}
-    assert [path.name for path in PAGES if path not in linked and path != README] == []
+    """A reader of the README finds each; that beside the tests is for those who contribute."""
+    linked = {README}
+    for page in (README, CONTRIBUTING):
+        targets = re.findall(r"\]\(([^)]+)\)", PAGES[page])
+        linked |= {(page.parent / target.partition("#")[0]).resolve() for target in targets}
+    assert [path.name for path in PAGES if path not in linked] == []
 
 
 def test_the_readme_is_short():
