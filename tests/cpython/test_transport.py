@@ -18,9 +18,8 @@ from pyws import WebSocket
 
 from peer import NAMES, Peer
 from resolver import resolving
-from stage import PATIENCE, Stage
+from stage import FAILED, PATIENCE, Stage
 
-FAILED = ["error 3", "close 3 unclean 1006 ''"]
 MEBI = 1024 * 1024
 DAY = 24 * 3600
 numbers = itertools.count()

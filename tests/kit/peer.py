@@ -1,7 +1,7 @@
 """A WebSocket server that does what the client's URL says, byte by byte, and remembers what it heard.
 
 `ws://host:port/KEY?do=accept&do=text%20hello&do=close%201000%20bye`: each `do` is one verb (a method `do_…` of
-`Conversation`; `python3 tests/kit/peer.py --verbs` lists them), executed in order; then the peer ends politely. What
+`Connection`; `python3 tests/kit/peer.py --verbs` lists them), executed in order; then the peer ends politely. What
 follows `&then` is for the next connection to the same URL, and so on; the last part serves all that come after it. What
 it heard is kept under KEY, one short string per message or control frame. No WebSocket library: a peer that cannot
 misbehave cannot test a client.
@@ -79,7 +79,7 @@ class Record:
         self.awake = asyncio.Event()
 
 
-class Conversation:
+class Connection:
     """One connection, from its request to its end."""
 
     def __init__(self, reader, writer):
@@ -467,7 +467,7 @@ class Peer:
         task = asyncio.current_task()
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        conversation = Conversation(reader, writer)
+        conversation = Connection(reader, writer)
         tls = writer.get_extra_info("ssl_object")
         try:
             path, _, query = (await conversation.read_request()).partition("?")
@@ -514,7 +514,7 @@ class Peer:
 
 def verbs():
     """What each verb does, one a line, in the order of this file."""
-    return [method.__doc__ for name, method in vars(Conversation).items() if name.startswith("do_")]
+    return [method.__doc__ for name, method in vars(Connection).items() if name.startswith("do_")]
 
 
 if __name__ == "__main__":

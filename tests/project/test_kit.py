@@ -21,7 +21,7 @@ def run(*arguments):
 
 def test_the_verbs_are_listed():
     """Each with its arguments first."""
-    names = [name.removeprefix("do_") for name in vars(peer.Conversation) if name.startswith("do_")]
+    names = [name.removeprefix("do_") for name in vars(peer.Connection) if name.startswith("do_")]
     lines = run("tests/kit/peer.py", "--verbs").stdout.splitlines()
     assert [re.match(r"`(\w+)", line)[1] for line in lines] == names
 
