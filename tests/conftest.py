@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import re
 import signal
 from collections import Counter, defaultdict
@@ -9,6 +10,7 @@ from collections import Counter, defaultdict
 import pytest
 
 import conformance
+from notation import address
 from peer import Peer
 from runtimes import CELLS, required
 from stage import SCENARIOS
@@ -45,7 +47,10 @@ def pytest_generate_tests(metafunc):
         cells = [cell for cell in CELLS if cell.id.startswith(wanted)]
         if marker := metafunc.definition.get_closest_marker("cells"):
             cells = [cell for cell in cells if cell.id.endswith(marker.args)]
-        metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells], indirect=True, scope="session")
+        # Without a cell the test is skipped by name: an empty list of any other parameter is a mistake.
+        parameters = [pytest.param(cell, id=cell.id) for cell in cells]
+        parameters = parameters or [pytest.param(None, id="none", marks=pytest.mark.skip(f"not in {wanted}"))]
+        metafunc.parametrize("cell", parameters, indirect=True, scope="session")
 
 
 def group(nodeid):
@@ -113,12 +118,24 @@ def pytest_terminal_summary(terminalreporter, config):
 
 
 RED = pytest.StashKey[list]()
+numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
 def peer():
     with Peer() as peer:
         yield peer
+
+
+@pytest.fixture
+def url(peer):
+    """Make the URL of a new conversation, in which the peer does these verbs; the last one's key is `url.key`."""
+
+    def url(*verbs, origin=peer.origin):
+        url.key = f"url-{next(numbers)}"
+        return address(origin, url.key, verbs)
+
+    return url
 
 
 @pytest.fixture(scope="session")

@@ -47,10 +47,10 @@ def play_batch(seed: int) -> tuple[Counter[str], str | None]:
     """Play a batch in a worker: the figures, and the message of a conversation that broke a law, or None."""
     accidents = random.Random(seed)
     figures: Counter[str] = Counter()
-    with offline.theatre() as stage:
+    with offline.offline_server() as server:
         for _ in range(BATCH):
             try:
-                events = stage.play(offline.mutated(accidents))
+                events = server.play(offline.mutated(accidents))
             except offline.ViolationError as error:
                 return figures, str(error)
             figures["opened"] += events[0].type == "open"
@@ -116,11 +116,11 @@ def guided(folder: str, seconds: int) -> None:
         "rss_limit_mb": 2000,
         "print_final_stats": 1,
     }
-    with offline.theatre() as stage:
+    with offline.offline_server() as server:
         arguments = [f"-{name}={value}" for name, value in options.items()]
         atheris.Setup(
             [sys.argv[0], *arguments, f"{folder}/corpus"],
-            lambda data: stage.play(offline.Conversation.read(data)) and None,
+            lambda data: server.play(offline.Conversation.read(data)) and None,
         )
         atheris.Fuzz()
 

@@ -1,7 +1,6 @@
 """`python -m pyws connect`: what it sends and shows, in pipes and on a terminal (a real one, a pseudo-terminal)."""
 
 import contextlib
-import itertools
 import os
 import pty
 import re
@@ -20,24 +19,11 @@ from pyws.commands.printable import printable
 
 from peer import Peer
 from proxies import Proxy
-from stage import encode
 
 CONNECT = [sys.executable, "-W", "default", "-m", "pyws", "connect"]
 PROMPT = "\x1b[?2004h"  # a prompt begins by asking for brackets around what is pasted
 ROOT = Path(__file__).parents[2]
 PATIENCE = 20  # seconds for anything to appear
-keys = itertools.count()
-
-
-@pytest.fixture
-def url(peer):
-    """A function that makes the URL of a conversation, and remembers its key as `url.key`."""
-
-    def make(*verbs, origin=peer.origin):
-        make.key = f"terminal-{next(keys)}"
-        return f"{origin}/{make.key}?{'&'.join(['do=' + encode(verb) for verb in verbs])}"
-
-    return make
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import itertools
 import pkgutil
 import re
 import sys
@@ -10,19 +9,7 @@ import sys
 import pytest
 from pyws import AbortController, AbortSignal, ReconnectingWebSocket, UserAgent, WebSocket, WebSocketStream
 
-numbers = itertools.count()
 KINDS = ("open", "message", "error", "close")
-
-
-@pytest.fixture
-def url(peer):
-    """The URL of a connection where the peer does these verbs."""
-
-    def url(*verbs):
-        key = f"ending-{next(numbers)}"
-        return f"{peer.origin}/{key}?" + "&".join(["do=" + verb.replace(" ", "%20") for verb in verbs])
-
-    return url
 
 
 def watched(ws, journal):

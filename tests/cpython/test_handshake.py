@@ -15,9 +15,8 @@ import pyws
 
 from peer import Peer
 from resolver import resolving
-from stage import Stage
+from stage import FAILED, Stage
 
-FAILED = ["error 3", "close 3 unclean 1006 ''"]
 OPENED = ["open 1", "close 3 clean 1005 ''"]
 COMPRESSED = "header Sec-WebSocket-Extensions: permessage-deflate"
 

@@ -29,7 +29,7 @@ from offline import (
     frame,
     head,
     mutated,
-    theatre,
+    offline_server,
 )
 
 pytestmark = pytest.mark.timeout(300)
@@ -121,53 +121,53 @@ def conversations(streams):
 
 
 @pytest.fixture(scope="module")
-def stage():
-    with theatre() as stage:
-        yield stage
+def server():
+    with offline_server() as server:
+        yield server
 
 
 @SETTINGS
 @given(conversations(st.builds(lambda head, body: head + body, heads, bodies)))
-def test_any_answer_to_the_handshake(stage, conversation):
-    stage.play(conversation)
+def test_any_answer_to_the_handshake(server, conversation):
+    server.play(conversation)
 
 
 @SETTINGS
 @given(conversations(bodies.map((head() + b"%b").__mod__)))
-def test_any_frames(stage, conversation):
-    stage.play(conversation)
+def test_any_frames(server, conversation):
+    server.play(conversation)
 
 
 @SETTINGS
 @given(conversations(bodies.map((head(DEFLATE) + b"%b").__mod__)))
-def test_any_frames_compressed(stage, conversation):
-    stage.play(conversation)
+def test_any_frames_compressed(server, conversation):
+    server.play(conversation)
 
 
 @pytest.mark.once
-def test_accidents_in_valid_conversations(stage):
+def test_accidents_in_valid_conversations(server):
     """The same ones each time: what is new is for the tool."""
     accidents = random.Random(4)
     for _ in range(MUTATED):
-        stage.play(mutated(accidents))
+        server.play(mutated(accidents))
 
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("body", BODIES[:4] + BODIES[5:7], ids=range(6))
-def test_an_end_after_each_byte(stage, body, end):
+def test_an_end_after_each_byte(server, body, end):
     """The messages that were whole arrive, in whatever pieces; `close` follows at once, or in time."""
     stream = head(DEFLATE) + body
-    whole = [event.data for event in stage.play(Conversation(stream)) if event.type == "message"]
+    whole = [event.data for event in server.play(Conversation(stream)) if event.type == "message"]
     for stop in range(0, len(stream), 1 if len(stream) < 700 else 7):
         for sizes in ((), (1,)):
-            events = stage.play(Conversation(stream[:stop], sizes, end))
+            events = server.play(Conversation(stream[:stop], sizes, end))
             messages = [event.data for event in events if event.type == "message"]
             assert messages == whole[: len(messages)]
             assert (events[-1].code, events[-1].wasClean) == (1006, False)
 
 
 @pytest.mark.parametrize("limit", [1000, None])
-def test_a_deflate_bomb(stage, limit):
+def test_a_deflate_bomb(server, limit):
     """With a limit it costs what the limit says, whatever it would have become; in one frame, and in many."""
     size = 100 << 20
     bomb = deflated(bytes(size), 9)
@@ -177,7 +177,7 @@ def test_a_deflate_bomb(stage, limit):
     for body in (frame(0xC2, bomb), many):
         conversation = Conversation(head(DEFLATE) + body + NORMAL, (1000,), agent=agent)
         tracemalloc.start()
-        events = stage.play(conversation)
+        events = server.play(conversation)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         if limit is None:
@@ -187,7 +187,7 @@ def test_a_deflate_bomb(stage, limit):
             assert peak < 2 << 20
 
 
-def test_a_final_deflate_block(stage):
+def test_a_final_deflate_block(server):
     """A message may end its DEFLATE stream, the next begins another, and so may the rest of the same one."""
     last = deflated(b"first", flush=zlib.Z_FINISH)
     for parts in (
@@ -198,10 +198,10 @@ def test_a_final_deflate_block(stage):
     ):
         fragments = [frame(0x80 * (part is parts[-1]) | (0x41 if part is parts[0] else 0), part) for part in parts]
         stream = head(DEFLATE) + b"".join(fragments) + frame(0xC1, deflated(b"second")) + NORMAL
-        events = stage.play(Conversation(stream))
+        events = server.play(Conversation(stream))
         assert [event.type for event in events] == ["open", "message", "message", "close"]
         assert events[2].data == "second"
-    events = stage.play(Conversation(head(DEFLATE) + frame(0xC1, last + deflated(b"more")) + NORMAL))
+    events = server.play(Conversation(head(DEFLATE) + frame(0xC1, last + deflated(b"more")) + NORMAL))
     assert [getattr(event, "data", event.type) for event in events] == ["open", "firstmore", "close"]
 
 
@@ -214,10 +214,10 @@ def test_a_final_deflate_block(stage):
     ],
     ids=["line", "headers", "body"],
 )
-def test_an_answer_without_end(stage, stream):
+def test_an_answer_without_end(server, stream):
     """It is refused after a bounded part of it."""
     tracemalloc.start()
-    events = stage.play(Conversation(stream, (4096,)))
+    events = server.play(Conversation(stream, (4096,)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert [event.type for event in events] == ["error", "close"]
@@ -236,6 +236,6 @@ def test_an_answer_without_end(stage, stream):
 def test_the_harness_notices(monkeypatch, owner, broken, stream):
     """Laws that nothing can break prove nothing."""
     monkeypatch.setattr(owner, broken, lambda *_: 1 / 0)
-    with theatre() as stage, pytest.raises(ViolationError):
+    with offline_server() as server, pytest.raises(ViolationError):
         for end in ENDS:
-            stage.play(Conversation(stream, end=end))
+            server.play(Conversation(stream, end=end))

@@ -22,16 +22,11 @@ numbers = itertools.count()
 
 
 @pytest.fixture
-def address(peer):
-    """Make the URL of a conversation with the peer; `address.heard()` is what it heard in the last one."""
-
-    def address(*verbs):
-        address.key = f"lifetime-{next(numbers)}"
-        return f"{peer.origin}/{address.key}?{'&'.join('do=' + verb.replace(' ', '%20') for verb in verbs)}"
-
-    address.heard = lambda: peer.heard(address.key)
-    address.requested = lambda: bool(peer.records[address.key].request)
-    return address
+def address(peer, url):
+    """`url`; `address.heard()` is what the peer heard in the last conversation."""
+    url.heard = lambda: peer.heard(url.key)
+    url.requested = lambda: bool(peer.records[url.key].request)
+    return url
 
 
 async def until(condition):

@@ -67,17 +67,6 @@ def explained(said):
     return found[0] if found else f"nothing explains: {said}"
 
 
-@pytest.fixture
-def url(peer):
-    """The URL of a connection where the peer does these verbs."""
-
-    def url(*verbs, origin=None):
-        query = "&".join(["do=" + verb.replace(" ", "%20").replace("\r\n", "%5Cr%5Cn") for verb in verbs])
-        return f"{origin or peer.origin}/log-{next(numbers)}?{query}"
-
-    return url
-
-
 HANDSHAKES = [
     ("the server answered … instead of 101…", ["head HTTP/1.1 404 Not Found\r\n\r\n", "fin"]),
     ("the server … the connection before it answered the opening handshake…", ["fin"]),

@@ -3,15 +3,12 @@
 import ast
 import asyncio
 import gc
-import itertools
 import sys
 from pathlib import Path
 
 import pytest
 import pyws
 from pyws import ReconnectingWebSocket, UserAgent, WebSocket, WebSocketStream
-
-numbers = itertools.count()
 
 # What the peer does, and what the program does once it is open (or has begun, where it never opens).
 WAYS = {
@@ -34,17 +31,6 @@ IMPATIENT = {"opening_timeout": 0.3, "closing_timeout": 0.2, "proxy": ""}
 
 class Odd(BaseException):
     """Neither an Exception nor one of Python's own."""
-
-
-@pytest.fixture
-def url(peer):
-    """The URL of a connection where the peer does these verbs, each time that one connects."""
-
-    def url(*verbs):
-        query = "&".join("do=" + verb.replace(" ", "%20") for verb in verbs)
-        return f"{peer.origin}/one-ending-{next(numbers)}?{query}"
-
-    return url
 
 
 async def outcome(waiting):

@@ -22,7 +22,7 @@ from peer import Peer
 from proxies import Proxy, Script
 from resolver import resolving
 from runtimes import count_descriptors, required
-from stage import Stage
+from stage import FAILED, Stage
 
 VARIABLES = [name + "_proxy" for name in ("http", "https", "ws", "wss", "socks", "all", "no")]
 
@@ -293,7 +293,6 @@ CONNECT = b"CONNECT example.test:81 HTTP/1.1\r\nHost: example.test:81\r\n"
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 GRANTED = b"\5\0\0\1\0\0\0\0\0\0"
 NAME = b"\5\1\0\3\x0cexample.test\0\x51"
-FAILED = ["error 3", "close 3 unclean 1006 ''"]
 LONG = "x" * 255
 
 

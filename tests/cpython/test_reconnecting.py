@@ -15,9 +15,9 @@ from pyws import ReconnectingWebSocket
 from test_lifetime import inside, survives
 from test_threads import elsewhere, event
 
+import notation
 from peer import Peer
 from programs import run
-from stage import encode
 from stage import row as shown
 
 GUIDE = Path(__file__).parents[2] / "web" / "docs" / "guide.md"
@@ -27,8 +27,7 @@ numbers = itertools.count()
 
 def address(peer, *parts):
     """The URL of a conversation, or several: a list of verbs for each connection."""
-    queries = ["&".join(["do=" + encode(verb) for verb in verbs]) for verbs in parts]
-    return f"{peer.origin}/reconnecting-{next(numbers)}?{'&then&'.join(queries)}"
+    return notation.address(peer.origin, f"reconnecting-{next(numbers)}", *parts)
 
 
 def left(loop):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pyws import WebSocket
 
+import notation
 from programs import run
-from stage import encode
 
 GUIDE = Path(__file__).parents[2] / "web" / "docs" / "guide.md"
 keys = itertools.count()
@@ -19,7 +19,7 @@ keys = itertools.count()
 def address(peer, *verbs):
     """The URL of a conversation, and its key."""
     key = f"thread-{next(keys)}"
-    return f"{peer.origin}/{key}?{'&'.join(['do=' + encode(verb) for verb in verbs])}", key
+    return notation.address(peer.origin, key, verbs), key
 
 
 async def event(ws, kind):

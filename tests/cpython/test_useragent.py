@@ -21,7 +21,7 @@ from pyws.cpython.url import parse
 from peer import Peer
 from proxies import Proxy
 from resolver import resolving
-from stage import Stage
+from stage import FAILED, Stage
 
 keys = itertools.count()
 
@@ -52,7 +52,6 @@ def converse(peer, *verbs, agent=None, origin=None):
 
 
 DONE = ["open 1", "close 3 clean 1000 ''"]
-FAILED = ["error 3", "close 3 unclean 1006 ''"]
 
 
 @pytest.mark.rows("CKE-04", "CKE-09", "PYQ-22")

@@ -1,9 +1,21 @@
-"""How data is written in journals and in the peer's log: the same text in every runtime.
+"""How data is written in journals and in the peer's log, and verbs in a URL: the same text in every runtime.
 
 `repr` is not used because runtimes differ in what they call printable. Imports nothing: pages load it.
 """
 
 LONGEST = 80
+SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:,"
+
+
+def address(origin, key, *parts):
+    """The URL at which the peer does verbs, a list of them for each connection, and keeps what it hears under `key`."""
+    queries = ["&".join(["do=" + encode(verb) for verb in verbs]) for verbs in parts]
+    return f"{origin}/{key}?{'&then&'.join(queries)}"
+
+
+def encode(text):
+    """Percent-encode one value of a URL's query."""
+    return "".join([c if c in SAFE else "".join([f"%{byte:02X}" for byte in c.encode()]) for c in text])
 
 
 def show(data):

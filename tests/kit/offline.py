@@ -273,8 +273,8 @@ async def _perform(loop, conversation):
     return journal
 
 
-class Theatre:
-    """Where conversations are played, one after the other: `with theatre() as stage: stage.play(conversation)`."""
+class OfflineServer:
+    """Plays conversations: `with offline_server() as server: server.play(conversation)`."""
 
     def __init__(self):
         self._loop = Loop()
@@ -322,22 +322,22 @@ class Theatre:
 
 
 @contextmanager
-def theatre():
-    """A theatre where the client's key is KEY, and nothing that a listener or the log is told goes unseen."""
-    stage = Theatre()
+def offline_server():
+    """A server whose client has the key KEY, and that sees all that a listener or the log is told."""
+    server = OfflineServer()
 
     def report(kind, error, _):
-        stage._loop.complaints.append(error)
+        server._loop.complaints.append(error)
 
     with (
         mock.patch("websockets.client.generate_key", lambda: KEY),
         mock.patch("sys.excepthook", report),
-        mock.patch.object(logger, "log", lambda level, line, address, how, reason: stage.reasons.append(reason)),
+        mock.patch.object(logger, "log", lambda level, line, address, how, reason: server.reasons.append(reason)),
     ):
         try:
-            yield stage
+            yield server
         finally:
-            stage.close()
+            server.close()
 
 
 # What servers say.

@@ -1,9 +1,10 @@
 """A WebSocket server that does what the client's URL says, byte by byte, and remembers what it heard.
 
 `ws://host:port/KEY?do=accept&do=text%20hello&do=close%201000%20bye`: each `do` is one verb (a method `do_…` of
-`Conversation`), executed in order; then the peer ends politely. What follows `&then` is for the next connection to
-the same URL, and so on; the last part serves all that come after it. What it heard is kept under KEY, one short string
-per message or control frame. No WebSocket library: a peer that cannot misbehave cannot test a client.
+`Connection`; `python3 tests/kit/peer.py --verbs` lists them), executed in order; then the peer ends politely. What
+follows `&then` is for the next connection to the same URL, and so on; the last part serves all that come after it. What
+it heard is kept under KEY, one short string per message or control frame. No WebSocket library: a peer that cannot
+misbehave cannot test a client.
 
 Other paths answer questions, one text message per line, so that a scenario needs nothing but a WebSocket:
 `/heard/KEY` (the frames, when that conversation is over), `/request/KEY` (request line and headers),
@@ -11,6 +12,7 @@ Other paths answer questions, one text message per line, so that a scenario need
 `/address/refused` and `/address/hangup` (where nobody listens, and where the line is cut at once).
 """
 
+import argparse
 import asyncio
 import base64
 import hashlib
@@ -77,7 +79,7 @@ class Record:
         self.awake = asyncio.Event()
 
 
-class Conversation:
+class Connection:
     """One connection, from its request to its end."""
 
     def __init__(self, reader, writer):
@@ -226,7 +228,7 @@ class Conversation:
             raise EOFError
 
     async def do_header(self, line):
-        """`header Name: value` adds to the answer, `header Name` removes."""
+        """`header Name: value` adds to the answer, `header Name` takes away from it."""
         name, colon, value = line.partition(":")
         if colon:
             self.headers[name.lower()] = value.strip()
@@ -239,30 +241,35 @@ class Conversation:
         self.headers.update({f"x-padding-{index}": "x" * size for index in range(number)})
 
     async def do_accept(self, _):
+        """`accept`: answer 101, with the headers as they are now."""
         lines = [f"{name}: {value}\r\n" for name, value in self.headers.items()]
         await self.write(f"HTTP/1.1 101 Switching Protocols\r\n{''.join(lines)}\r\n".encode("latin-1"))
 
     async def do_head(self, text):
-        r"""`head HTTP/1.1 404 No\r\n\r\n`: any head; `{accept}` is the right key."""
+        r"""`head HTTP/1.1 404 No\r\n\r\n`: any head of an answer; `{accept}` is the right key."""
         text = text.encode("latin-1").decode("unicode_escape")
         await self.write(text.replace("{accept}", self.headers["sec-websocket-accept"]).encode("latin-1"))
 
     # Frames
 
     async def do_text(self, text):
+        """`text TEXT`: a text message."""
         await self.write(frame(CODES["text"], text.encode()))
 
     async def do_binary(self, digits):
+        """`binary 00ff`: a binary message of these bytes."""
         await self.write(frame(CODES["binary"], bytes.fromhex(digits)))
 
     async def do_ping(self, text):
+        """`ping TEXT`: a Ping."""
         await self.write(frame(CODES["ping"], text.encode()))
 
     async def do_pong(self, text):
+        """`pong TEXT`: a Pong."""
         await self.write(frame(CODES["pong"], text.encode()))
 
     async def do_close(self, argument):
-        """`close`, `close CODE` or `close CODE REASON`."""
+        """`close`, `close CODE` or `close CODE REASON`: a Close frame."""
         code, _, reason = argument.partition(" ")
         self.close_sent = True
         await self.write(frame(CODES["close"], int(code).to_bytes(2, "big") + reason.encode() if code else b""))
@@ -276,7 +283,7 @@ class Conversation:
             await self.write(frame(CODES["continuation" if start else "text"], payload[start:end], end >= len(payload)))
 
     async def do_deflated(self, text):
-        """A compressed text message; the context is kept from message to message unless our answer says otherwise."""
+        """`deflated TEXT`: a compressed text message; its context is kept, unless our answer says otherwise."""
         await self.write(frame(CODES["text"] | RSV1, self.compress(text.encode())))
 
     async def do_deflated_fragment(self, argument):
@@ -293,6 +300,7 @@ class Conversation:
         await self.write(frame(CODES["binary"] | RSV1, self.compress(bytes(int(size)))))
 
     async def do_raw(self, digits):
+        """`raw 81026869`: these bytes as they are."""
         await self.write(bytes.fromhex(digits))
 
     async def do_bulk(self, argument):
@@ -310,7 +318,7 @@ class Conversation:
             await self.write(message)
 
     async def do_repeat(self, argument):
-        """`repeat N VERB`."""
+        """`repeat N VERB`: do that verb N times."""
         number, _, verb = argument.partition(" ")
         for _ in range(int(number)):
             await self.perform_one(verb)
@@ -318,29 +326,31 @@ class Conversation:
     # Pace
 
     async def do_hold(self, _):
-        """From here to `release` everything goes out in one write."""
+        """`hold`: from here to `release` everything goes out in one write."""
         self.held = b""
 
     async def do_release(self, _):
+        """`release`: write what `hold` kept back."""
         held, self.held = self.held, None
         if held:
             await self.write(held)
 
     async def do_drip(self, seconds):
-        """From here on, one byte at a time."""
+        """`drip SECONDS`: from here on, one byte at a time, with a pause after each."""
         self.pause = float(seconds or 0)
 
     async def do_wait(self, seconds):
+        """`wait SECONDS`: do nothing for so long."""
         await asyncio.sleep(float(seconds))
 
     async def do_sleep(self, _):
-        """Do nothing until the client asks for `wake`."""
+        """`sleep`: do nothing until the client asks for `wake`."""
         await self.record.awake.wait()
 
     # Listening
 
     async def do_ready(self, _):
-        """Wait until the client says that it is open, as `Stage.connect` does for this verb."""
+        """`ready`: wait until the client says that it is open, as `Stage.connect` does for this verb."""
         await self.read_frame()
 
     async def do_read(self, number):
@@ -349,7 +359,7 @@ class Conversation:
             await self.read()
 
     async def do_echo(self, _):
-        """Send every message back until a Close comes."""
+        """`echo`: send every message back until a Close comes."""
         while self.close_heard is None:
             opcode, payload = await self.read()
             if opcode in (CODES["text"], CODES["binary"]):
@@ -363,30 +373,30 @@ class Conversation:
     # Endings
 
     async def do_fin(self, _):
-        """Close the TCP connection now."""
+        """`fin`: close the TCP connection now."""
         self.ended = True
         self.writer.close()
 
     async def do_half(self, _):
-        """Send FIN and go on listening."""
+        """`half`: send FIN and go on listening."""
         self.writer.write_eof()
 
     async def do_reset(self, _):
-        """Cut the connection with RST."""
+        """`reset`: cut the connection with RST."""
         self.ended = True
         connection = self.writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
     async def do_hang(self, _):
-        """Never answer again; log what comes until the client goes."""
+        """`hang`: never answer again; log what comes until the client goes."""
         while True:
             await self.read()
 
     async def do_stall(self, _):
-        """Never read again, until the peer itself is stopped."""
+        """`stall`: never read again, until the peer itself is stopped."""
         self.writer.transport.pause_reading()
-        await asyncio.sleep(3600)  # by a timer, which keeps this task from being collected
+        await asyncio.sleep(3600)
 
 
 class Peer:
@@ -397,6 +407,7 @@ class Peer:
 
     def __init__(self, port=0, tls=False, names=("127.0.0.1", "localhost")):
         self.records = defaultdict(Record)
+        self._tasks = set()  # of conversations: asyncio itself holds no task but weakly
         self.port = port
         self.authority = None
         self._context = self._certify(names) if tls else None
@@ -453,7 +464,10 @@ class Peer:
 
     async def _converse(self, reader, writer):
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        conversation = Conversation(reader, writer)
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        conversation = Connection(reader, writer)
         tls = writer.get_extra_info("ssl_object")
         try:
             path, _, query = (await conversation.read_request()).partition("?")
@@ -496,3 +510,15 @@ class Peer:
             return [str(self.records[key].written)]
         server = {"refused": self._deaf, "hangup": self._hangup.sockets[0]}[key]
         return [f"ws://127.0.0.1:{server.getsockname()[1]}"]
+
+
+def verbs():
+    """What each verb does, one a line, in the order of this file."""
+    return [method.__doc__ for name, method in vars(Connection).items() if name.startswith("do_")]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="The peer of the scenarios.")
+    parser.add_argument("--verbs", action="store_true", required=True, help="list what it can be told to do")
+    parser.parse_args()
+    print(*verbs(), sep="\n")

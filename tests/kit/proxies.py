@@ -16,6 +16,7 @@ class Proxy:
 
     def __init__(self, scheme, context=None, host="127.0.0.1"):
         self.asked = []
+        self._tasks = set()  # asyncio itself holds no task but weakly
         self._scheme = scheme
         self._host = host
         self._context = context
@@ -48,6 +49,7 @@ class Proxy:
         await asyncio.sleep(0)  # what those tasks closed says goodbye in the next round
 
     async def _serve(self, reader, writer):
+        self._tasks.add(asyncio.current_task())
         try:
             host, port = await self._greet(reader, writer)
             self.asked.append(f"{host}:{port}")

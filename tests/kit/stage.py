@@ -8,7 +8,7 @@ import sys
 
 from pyws import DOMException, WebSocket
 
-from notation import show
+from notation import address, show
 
 if sys.platform == "brython":
     from browser import timer
@@ -30,8 +30,22 @@ else:
 
 PATIENCE = 8  # seconds until a wait writes "timeout" and gives up
 IMPATIENCE = 1  # the same for the waits of that scenario after its first timeout
-SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:,"
+FAILED = ["error 3", "close 3 unclean 1006 ''"]  # the rows of a connection that failed
 SCENARIOS = {}
+
+
+class ExceptHook:
+    """`with ExceptHook(report):` calls `report(kind, error, traceback)` for what goes to `sys.excepthook`."""
+
+    def __init__(self, report):
+        self._report = report
+
+    def __enter__(self):
+        self._before = sys.excepthook
+        sys.excepthook = self._report
+
+    def __exit__(self, *exception):
+        sys.excepthook = self._before
 
 
 class Scenario:
@@ -93,8 +107,7 @@ class Stage:
 
     def address(self, *parts, origin=None):
         """The URL at which the peer will do those verbs, a list for each connection, for the next socket."""
-        queries = ["&".join(["do=" + encode(verb) for verb in verbs]) for verbs in parts]
-        return f"{origin or self.origin}/{self._next_key()}?{'&then&'.join(queries)}"
+        return address(origin or self.origin, self._next_key(), *parts)
 
     def adopt(self, ws, journal=True, name=""):
         """Take a socket that was opened with the last `address`; its events go to the journal, binary ones as bytes."""
@@ -236,8 +249,3 @@ def row(ws, event):
         if event.type == "reconnecting":
             words.append(f"attempt {event.attempt} in {round(event.delay * 1000)} ms")
     return " ".join(words)
-
-
-def encode(text):
-    """Percent-encode one value of a URL's query."""
-    return "".join([c if c in SAFE else "".join([f"%{byte:02X}" for byte in c.encode()]) for c in text])

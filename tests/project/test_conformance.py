@@ -4,6 +4,7 @@ import pytest
 
 import conformance
 from requirements import DEVIATIONS
+from runtimes import chromium, required
 from stage import Scenario
 
 pytestmark = pytest.mark.once
@@ -78,77 +79,77 @@ SOME = {
 }
 
 
-def test_the_page_shows_each_journal_on_click(monkeypatch, tmp_path):
-    """From a file, with no network, as wide as a phone: the marks, the words and the journals."""
-    from runtimes import chromium
+@pytest.fixture(scope="module")
+def driver():
+    """A browser as wide as a phone."""
+    with required(), chromium() as driver:
+        driver.set_window_size(390, 844)
+        yield driver
 
+
+def test_the_page_shows_each_journal_on_click(driver, monkeypatch, tmp_path):
+    """From a file, with no network, as wide as a phone: the marks, the words and the journals."""
     monkeypatch.setattr(conformance, "PAGE", tmp_path / "page.html")
     monkeypatch.setattr(conformance, "DEVIATIONS", SOME)
     conformance.write(results(monkeypatch, [("CON-01", "WebKit")]))
-    with chromium() as driver:
-        driver.set_window_size(390, 844)
-        driver.get(conformance.PAGE.as_uri())
-        summary = driver.find_element("id", "summary").text
-        assert "1 scenarios in 4 cells: ● 2 " in summary
-        assert "◆ 1 a deviation" in summary and "✕ 1 wrong" in summary
-        marks = driver.find_elements("css selector", "#scenarios td button")
-        assert [mark.text for mark in marks] == ["●", "●", "◆", "✕"]
-        marks[2].click()
-        shown = driver.find_element("css selector", "dialog").text
-        assert "A word comes & goes." in shown and "Says <3> at once (CON-01, WebKit)" in shown
-        assert [code.text for code in driver.find_elements("css selector", "dialog code")] == ["<3>"]
-        assert [line.text for line in driver.find_elements("css selector", "dialog li")] == [
-            *["open 1"],  # the standard's
-            *["open 1", "</script> 'é' 3"],
-        ]
-        assert [mark.text for mark in driver.find_elements("css selector", "dialog mark")] == ["</script> 'é' 3"]
-        driver.find_element("css selector", "dialog button").click()
-        marks[3].click()
-        assert "Traceback …" in driver.find_element("css selector", "dialog").text
-        driver.find_element("css selector", "dialog button").click()
-        assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-        driver.find_element("css selector", "input[type=search]").send_keys("nothing of the kind")
-        assert not marks[0].is_displayed()
-        assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+    driver.get(conformance.PAGE.as_uri())
+    summary = driver.find_element("id", "summary").text
+    assert "1 scenarios in 4 cells: ● 2 " in summary
+    assert "◆ 1 a deviation" in summary and "✕ 1 wrong" in summary
+    marks = driver.find_elements("css selector", "#scenarios td button")
+    assert [mark.text for mark in marks] == ["●", "●", "◆", "✕"]
+    marks[2].click()
+    shown = driver.find_element("css selector", "dialog").text
+    assert "A word comes & goes." in shown and "Says <3> at once (CON-01, WebKit)" in shown
+    assert [code.text for code in driver.find_elements("css selector", "dialog code")] == ["<3>"]
+    assert [line.text for line in driver.find_elements("css selector", "dialog li")] == [
+        *["open 1"],  # the standard's
+        *["open 1", "</script> 'é' 3"],
+    ]
+    assert [mark.text for mark in driver.find_elements("css selector", "dialog mark")] == ["</script> 'é' 3"]
+    driver.find_element("css selector", "dialog button").click()
+    marks[3].click()
+    assert "Traceback …" in driver.find_element("css selector", "dialog").text
+    driver.find_element("css selector", "dialog button").click()
+    assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    driver.find_element("css selector", "input[type=search]").send_keys("nothing of the kind")
+    assert not marks[0].is_displayed()
+    assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
-def test_the_page_lists_the_deviations(monkeypatch, tmp_path):
+def test_the_page_lists_the_deviations(driver, monkeypatch, tmp_path):
     """All of them, by whatever column is asked for, or those of one engine; a row's name leads to its scenarios."""
     from selenium.webdriver.support.ui import Select
-
-    from runtimes import chromium
 
     monkeypatch.setattr(conformance, "PAGE", tmp_path / "page.html")
     monkeypatch.setattr(conformance, "DEVIATIONS", SOME)
     conformance.write(results(monkeypatch))
-    with chromium() as driver:
 
-        def shown():
-            rows = [row.text for row in driver.find_elements("css selector", "#deviations tbody tr") if row.text]
-            return [row.partition(" ")[0] for row in rows], driver.find_element("css selector", "[role=status]").text
+    def shown():
+        rows = [row.text for row in driver.find_elements("css selector", "#deviations tbody tr") if row.text]
+        return [row.partition(" ")[0] for row in rows], driver.find_element("css selector", "[role=status]").text
 
-        driver.set_window_size(390, 844)
-        driver.get(conformance.PAGE.as_uri())
-        assert shown() == (["CON-05", "CON-01", "CON-09"], "3 of 3")
-        row, where, what = driver.find_elements("css selector", "#deviations thead button")
-        row.click()
-        assert shown()[0] == ["CON-01", "CON-05", "CON-09"]
-        row.click()
-        assert shown()[0] == ["CON-09", "CON-05", "CON-01"]
-        where.click()
-        assert shown()[0] == ["CON-05", "CON-09", "CON-01"]
-        what.click()
-        assert shown()[0] == ["CON-09", "CON-01", "CON-05"]
-        select = Select(driver.find_element("css selector", "select"))
-        assert [option.text for option in select.options] == ["all", *conformance.ENGINES]
-        select.select_by_visible_text("Firefox")
-        assert shown() == (["CON-09", "CON-05"], "2 of 3")
-        other, named, _ = driver.find_elements("css selector", "#deviations tbody button")
-        mark = driver.find_element("css selector", "#scenarios td button")
-        other.click()
-        assert not mark.is_displayed()
-        select.select_by_visible_text("WebKit")
-        named.click()
-        assert mark.is_displayed()
-        assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-        assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+    driver.get(conformance.PAGE.as_uri())
+    assert shown() == (["CON-05", "CON-01", "CON-09"], "3 of 3")
+    row, where, what = driver.find_elements("css selector", "#deviations thead button")
+    row.click()
+    assert shown()[0] == ["CON-01", "CON-05", "CON-09"]
+    row.click()
+    assert shown()[0] == ["CON-09", "CON-05", "CON-01"]
+    where.click()
+    assert shown()[0] == ["CON-05", "CON-09", "CON-01"]
+    what.click()
+    assert shown()[0] == ["CON-09", "CON-01", "CON-05"]
+    select = Select(driver.find_element("css selector", "select"))
+    assert [option.text for option in select.options] == ["all", *conformance.ENGINES]
+    select.select_by_visible_text("Firefox")
+    assert shown() == (["CON-09", "CON-05"], "2 of 3")
+    other, named, _ = driver.find_elements("css selector", "#deviations tbody button")
+    mark = driver.find_element("css selector", "#scenarios td button")
+    other.click()
+    assert not mark.is_displayed()
+    select.select_by_visible_text("WebKit")
+    named.click()
+    assert mark.is_displayed()
+    assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []

@@ -530,8 +530,7 @@ def test_without_its_server_the_lab_compares_two(lab):
         assert "Start the lab by python3 tools/demo.py" in lab.heads()[0]
         assert lab.run(CHATTER.replace("print(event.data)", "ws.close()")) == "agree"
         assert lab.status().startswith("✓ Pyodide and Brython wrote the same journal")
-        lab.driver.get("about:blank")
-    lab.open()
+        lab.driver.get("about:blank")  # what follows needs no page
 
 
 # The server's side

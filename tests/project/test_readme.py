@@ -1,6 +1,6 @@
 """The pages are true: every block of code in them is run, every line of a shell too, and every link leads somewhere.
 
-They are the README, web/docs/*.md, and those for contributors in .github.
+They are the README, web/docs/*.md, those for contributors in .github, and the one beside the tests.
 
 Where a program names a server, the address is exchanged for that of a server of the test's: see `LOCAL`. A comment
 above a block, `<!-- runs by: ... -->`, says who runs it where that is not `python -m pyws run`.
@@ -33,9 +33,10 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 TROUBLESHOOTING = ROOT / "web" / "docs" / "troubleshooting.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
+TESTS = ROOT / "tests" / "README.md"
 PAGES = {
     path: path.read_text("utf-8")
-    for path in [README, *sorted(ROOT.glob("web/docs/*.md")), *sorted(ROOT.glob(".github/*.md"))]
+    for path in [README, *sorted(ROOT.glob("web/docs/*.md")), *sorted(ROOT.glob(".github/*.md")), TESTS]
 }
 # A server of nobody's and that of tools/serve.py in the pages, here one that this test started.
 LOCAL = ["wss://example.org/", "ws://127.0.0.1:8765/"]
@@ -234,17 +235,34 @@ class Site:
         self.origin = origin
         self.secure = secure
         self.driver = driver
+        self._has_pyodide = False
 
     def open(self, html, origin=None):
         """Show a page, which nobody has seen before."""
+        self._has_pyodide = False
         self.driver.get("about:blank")
-        self.driver.get_log("browser")  # what it said of earlier pages
-        self.said = []
+        self._forget()
         for public, local in PUBLIC.items():
             html = re.sub(public, local, html)
         path = self.folder / f"page-{time.monotonic_ns()}.html"
         path.write_text(html.replace("<meta", f'<link rel="icon" href="data:,">\n{TELL}\n<meta', 1), "utf-8")
         self.driver.get(f"{origin or self.origin}/{path.name}")
+
+    def run_in_pyodide(self, code):
+        """Run a program in a page that has loaded Pyodide and pyws, the same for one program after the other."""
+        if not self._has_pyodide:
+            self.open(pyodide_page("import js; js.console.log('loaded')").replace("const pyodide", "window.pyodide"))
+            self.until("loaded")
+            self._has_pyodide = True
+        self._forget()
+        self.driver.execute_script(
+            "pyodide.runPythonAsync(arguments[0], {globals: pyodide.toPy({__name__: '__main__'})})", code
+        )
+
+    def _forget(self):
+        """Let `until` not see what the browser has said up to now."""
+        self.driver.get_log("browser")
+        self.said = []
 
     def until(self, text):
         """What a program wrote to the console, as soon as that text is there; without the interpreter's own words."""
@@ -459,10 +477,12 @@ def test_each_text_is_shown_by_a_program():
     assert [text for text in TROUBLE if text not in " ".join(PAGES[TROUBLESHOOTING].split())] == []
 
 
-@pytest.mark.parametrize(
-    "text, runtime", [(text, runtime) for text, (runtimes, _) in TROUBLE.items() for runtime in runtimes]
-)
-def test_a_text_is_what_the_runtime_says(text, runtime, address, site, tmp_path):
+# By runtime, as those of Pyodide share a page.
+SHOWN = sorted([(runtime, text) for text, (runtimes, _) in TROUBLE.items() for runtime in runtimes])
+
+
+@pytest.mark.parametrize("runtime, text", SHOWN)
+def test_a_text_is_what_the_runtime_says(runtime, text, address, site, tmp_path):
     """Whoever searches for it finds the very words."""
     code = here(TROUBLE[text][1], address)
     if runtime in ("run", "python"):
@@ -471,10 +491,15 @@ def test_a_text_is_what_the_runtime_says(text, runtime, address, site, tmp_path)
         _, output, errors = (run if runtime == "run" else python)(script)
         assert text in output + errors
         return
-    page = brython_page(code) if runtime == "brython" else pyodide_page(code)
-    if runtime == "without":
-        page = page.replace('await pyodide.loadPackage("pyws-websocket");', "")
-    site.open(page, site.secure if runtime == "secure" else None)
+    match runtime:
+        case "pyodide":
+            site.run_in_pyodide(code)
+        case "brython":
+            site.open(brython_page(code))
+        case "secure":
+            site.open(pyodide_page(code), site.secure)
+        case "without":
+            site.open(pyodide_page(code).replace('await pyodide.loadPackage("pyws-websocket");', ""))
     site.until(text)
 
 
@@ -518,9 +543,12 @@ def test_every_link_leads_somewhere(path):
 
 
 def test_every_page_is_linked():
-    """A reader of the README finds each."""
-    linked = {(ROOT / target.partition("#")[0]).resolve() for target in re.findall(r"\]\(([^)]+)\)", PAGES[README])}
-    assert [path.name for path in PAGES if path not in linked and path != README] == []
+    """A reader of the README finds each; that beside the tests is for those who contribute."""
+    linked = {README}
+    for page in (README, CONTRIBUTING):
+        targets = re.findall(r"\]\(([^)]+)\)", PAGES[page])
+        linked |= {(page.parent / target.partition("#")[0]).resolve() for target in targets}
+    assert [path.name for path in PAGES if path not in linked] == []
 
 
 def test_the_readme_is_short():

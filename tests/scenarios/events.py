@@ -5,28 +5,18 @@ import sys
 from pyws import AbortController, AbortSignal, CloseEvent, DOMException, Event, EventTarget, MessageEvent, WebSocket
 
 from notation import show
-from stage import Future, later, row, scenario
-
-FAILED = ["error 3", "close 3 unclean 1006 ''"]
+from stage import FAILED, ExceptHook, Future, later, row, scenario
 
 
-class Reports:
-    """`with Reports(stage):` writes what goes to `sys.excepthook` into the journal, and where it was raised."""
+def reports(stage):
+    """`with reports(stage):` writes what goes to `sys.excepthook` into the journal, and where it was raised."""
 
-    def __init__(self, stage):
-        self.stage = stage
-
-    def __enter__(self):
-        self.before = sys.excepthook
-        sys.excepthook = self.report
-
-    def __exit__(self, *exception):
-        sys.excepthook = self.before
-
-    def report(self, kind, error, traceback):
+    def report(kind, error, traceback):
         while traceback.tb_next is not None:
             traceback = traceback.tb_next
-        self.stage.note(f"reported {kind.__name__} from {traceback.tb_frame.f_code.co_name}")
+        stage.note(f"reported {kind.__name__} from {traceback.tb_frame.f_code.co_name}")
+
+    return ExceptHook(report)
 
 
 def says(stage, text):
@@ -223,7 +213,7 @@ async def exceptions_are_reported_and_stop_nothing(stage):
     target.addEventListener("x", object())
     target.addEventListener("x", Deaf())
     target.addEventListener("x", says(stage, "the last"))
-    with Reports(stage):
+    with reports(stage):
         for _ in range(2):
             stage.note(f"dispatched {target.dispatchEvent(Event('x'))}")
     first, once, *rest = [
@@ -268,7 +258,7 @@ async def async_listeners_are_started_in_order(stage):
     ws.addEventListener("message", Caller())
     ws.addEventListener("message", fail)
     ws.addEventListener("message", says(stage, "not async"))
-    with Reports(stage):
+    with reports(stage):
         stage.note(await done)
     ws.removeEventListener("message", listen)
     await stage.closed(ws)
@@ -325,7 +315,7 @@ async def handler_attributes_hold_what_they_are_given(stage):
         for name in names:
             setattr(ws, name, value)
         stage.note(f"same {[getattr(ws, name) is value for name in names]}")
-    with Reports(stage):
+    with reports(stage):
         for value in (listener, {}, object()):
             ws.onmessage = value
             ws.dispatchEvent(MessageEvent("message"))
@@ -721,10 +711,10 @@ async def a_passive_listener_prevents_nothing(stage):
     stage.note(f"dispatched {target.dispatchEvent(Event('x', cancelable=True))}")
     target.addEventListener("x", fail, {"passive": True})
     target.addEventListener("x", prevent, {"passive": False, "capture": True})
-    with Reports(stage):
+    with reports(stage):
         stage.note(f"dispatched {target.dispatchEvent(Event('x', cancelable=True))}")
     event = Event("x", cancelable=True)
-    with Reports(stage):
+    with reports(stage):
         target.dispatchEvent(event)
     event.preventDefault()
     stage.note(f"afterwards {event.defaultPrevented}")

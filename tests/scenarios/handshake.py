@@ -3,9 +3,8 @@
 from pyws import WebSocket
 
 from notation import show
-from stage import scenario
+from stage import FAILED, scenario
 
-FAILED = ["error 3", "close 3 unclean 1006 ''"]
 OPENED = ["open 1", "close 3 clean 1005 ''"]
 DEFLATE = "permessage-deflate"
 COMPRESSED = f"header Sec-WebSocket-Extensions: {DEFLATE}"

@@ -5,13 +5,11 @@ import sys
 from pyws import Blob, WebSocket
 
 from notation import show
-from stage import scenario
+from stage import FAILED, ExceptHook, scenario
 
 if sys.platform == "emscripten":
     from pyodide.ffi import JsProxy, to_js
     from pyws.browser import connection as native
-
-FAILED = ["error 3", "close 3 unclean 1006 ''"]
 
 
 # The laws of the seam
@@ -625,18 +623,14 @@ async def the_constructor_refuses_nonsense(stage):
 async def an_exception_in_a_listener_disturbs_nothing(stage):
     """It goes to `sys.excepthook`; the next listener and the next event still run."""
     ws = stage.connect("hold", "accept", "text one", "text two", "close", "release")
-    before = sys.excepthook
-    sys.excepthook = lambda kind, error, traceback: stage.note(f"hook {kind.__name__} {error}")
 
     def fail(event):
         raise ValueError(event.data)
 
-    try:
+    with ExceptHook(lambda kind, error, traceback: stage.note(f"hook {kind.__name__} {error}")):
         ws.addEventListener("message", fail)
         ws.addEventListener("message", lambda event: stage.note("next listener"))
         await stage.closed(ws)
-    finally:
-        sys.excepthook = before
     return [
         "open 1",
         *["message 1 'one'", "hook ValueError one", "next listener"],

@@ -5,7 +5,7 @@ import sys
 from pyws import Blob, ReconnectingWebSocket
 
 from notation import show
-from stage import scenario
+from stage import ExceptHook, scenario
 
 if sys.platform == "emscripten":
     import js as js_global
@@ -492,9 +492,7 @@ def leave():
 @scenario("EVT-19", "EVT-16")
 async def exit_in_a_listener_keeps_nobody_from_hearing_the_end(stage):
     """In a page, where it ends nothing: other listeners, `close`, `first()` and loops hear, whatever event it was."""
-    excepthook = sys.excepthook
-    sys.excepthook = lambda *_: None
-    try:
+    with ExceptHook(lambda *_: None):
         for kind in ("open", "message", "error", "close"):
             verbs = (
                 ["accept", "ready", "text hi", "raw 8300"]
@@ -518,7 +516,5 @@ async def exit_in_a_listener_keeps_nobody_from_hearing_the_end(stage):
         ws.onerror = lambda _: leave()
         ws.onclose = lambda event: stage.note(f"close {event.code}")
         stage.note(f"first {(await ws.when('close').first()).code}")
-    finally:
-        sys.excepthook = excepthook
     heard = "open message error close loop hi first 1006 3"
     return [heard, heard, "error close first 1006 3", heard, "close 1006", "first 1006"]

@@ -5,10 +5,9 @@ import sys
 from pyws import DOMException, Event, ReconnectingEvent, ReconnectingWebSocket, WebSocket, loop
 
 from notation import show
-from stage import scenario
+from stage import FAILED, ExceptHook, scenario
 
 GONE = "unclean 1006 ''"
-FAILED = ["error 3", f"close 3 {GONE}"]
 QUICK = dict(first_delay=0.01, max_delay=0.08, jitter=0)
 REFUSAL = r"head HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n"
 NEVER = 5  # seconds: no scenario waits for that
@@ -20,20 +19,13 @@ def come_back(stage, *parts, protocols=None, **options):
     return stage.adopt(ReconnectingWebSocket(url, protocols, **{**QUICK, **options}))
 
 
-class Complaints:
-    """What is reported by `sys.excepthook`, in a `with` block."""
+def reports(stage):
+    """`with reports(stage):` writes what goes to `sys.excepthook` into the journal."""
 
-    def __init__(self, stage):
-        self.stage = stage
+    def report(kind, error, traceback):
+        stage.note(f"reported {error.name if isinstance(error, DOMException) else f'{kind.__name__} {error}'}")
 
-    def __enter__(self):
-        self.hook = sys.excepthook
-        sys.excepthook = lambda kind, error, traceback: self.stage.note(
-            f"reported {error.name if isinstance(error, DOMException) else f'{kind.__name__} {error}'}"
-        )
-
-    def __exit__(self, *_):
-        sys.excepthook = self.hook
+    return ExceptHook(report)
 
 
 # Coming back
@@ -428,7 +420,7 @@ async def a_function_that_raises_is_reported(stage):
         await stage.sleep(0.001)
         return answers.pop()[1]
 
-    with Complaints(stage):
+    with reports(stage):
         ws = stage.adopt(ReconnectingWebSocket(url, protocols, **QUICK))
         await stage.closed(ws)
     return [
@@ -475,7 +467,7 @@ async def subprotocols_may_stand_in_a_dictionary_here_too(stage):
     stage.attempt(lambda: ReconnectingWebSocket(stage.address(["hang"]), {"protocols": 5}))
     stage.attempt(lambda: ReconnectingWebSocket(stage.address(["hang"]), {"protocols": "a b"}))
     answers = [{}, {"protocols": 5}]
-    with Complaints(stage):
+    with reports(stage):
         await stage.closed(come_back(stage, ["accept", "close 1000"], protocols=lambda: answers.pop()))
     return [
         *["open 1 protocol 'b'", "close 3 clean 1000 ''"] * 3,
@@ -507,7 +499,7 @@ async def whatever_is_raised_it_goes_on(stage):
     def fail(event):
         raise Stop(event.type)
 
-    with Complaints(stage):
+    with reports(stage):
         ws = ReconnectingWebSocket(url, **QUICK)
         for kind in ("open", "message", "reconnecting", "close"):
             ws.addEventListener(kind, fail)

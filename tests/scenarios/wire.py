@@ -5,14 +5,13 @@ import sys
 from pyws import Blob, Event, WebSocket
 
 from notation import show
-from stage import scenario
+from stage import FAILED, scenario
 
 if sys.platform == "emscripten":
     import js as js_global
 elif sys.platform == "brython":
     from browser import self as js_global
 
-FAILED = ["error 3", "close 3 unclean 1006 ''"]
 KIBI, MEBI = 1024, 1024 * 1024
 
 
