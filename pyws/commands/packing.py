@@ -60,7 +60,7 @@ def brython_script(package: Path = PACKAGE) -> str:
         # The third value, a list of modules to fetch in advance, has no use: all modules are in this script.
         # The fourth value marks a package.
         mark = [1] if module_path(package, name).stem == "__init__" else []
-        entries[name] = [".py", without_comments(source), [], *mark]
+        entries[name] = [".py", without_annotations(without_comments(source)), [], *mark]
     digest = hashlib.sha256(json.dumps(entries).encode()).hexdigest()
     script = f"__BRYTHON__.loadBrythonPackage({json.dumps({'$timestamp': int(digest[:12], 16), **entries})})\n"
     if files := data_files(package, modules):
@@ -164,13 +164,10 @@ def without_comments(source: str) -> str:
     """Return a source without comments and with empty docstrings; each line keeps its number, for tracebacks."""
     lines = [line.encode() for line in source.splitlines()]
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
-            node
-        ):
-            docstring = node.body[0]
-            first, last = docstring.lineno - 1, (docstring.end_lineno or docstring.lineno) - 1
-            rest = lines[last][docstring.end_col_offset :]
-            lines[first] = lines[first][: docstring.col_offset] + b'""' + rest
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+            rest = lines[last][node.end_col_offset :]
+            lines[first] = lines[first][: node.col_offset] + b'""' + rest
             lines[first + 1 : last + 1] = [b""] * (last - first)
     text = [line.decode() for line in lines]
     for token in tokenize.generate_tokens(io.StringIO("\n".join(text) + "\n").readline):
@@ -178,3 +175,24 @@ def without_comments(source: str) -> str:
             row, column = token.start
             text[row - 1] = text[row - 1][:column].rstrip()
     return "\n".join(text) + "\n"
+
+
+def without_annotations(source: str) -> str:
+    """Return a source without the annotations of arguments, results and values: only type checkers read them."""
+    cuts: list[tuple[int, int, int]] = []  # line, first and last column, in bytes of UTF-8
+    lines = [line.encode() for line in source.splitlines()]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.arg) and node.annotation:
+            start, annotation = node.col_offset + len(node.arg.encode()), node.annotation
+        elif isinstance(node, ast.AnnAssign) and node.value:
+            start, annotation = node.target.end_col_offset or 0, node.annotation
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns:
+            annotation = node.returns
+            start = lines[annotation.lineno - 1].rindex(b" ->", 0, annotation.col_offset)
+        else:
+            continue
+        if node.lineno <= annotation.lineno == annotation.end_lineno:
+            cuts.append((annotation.lineno - 1, start, annotation.end_col_offset or 0))
+    for line, start, end in sorted(cuts, reverse=True):
+        lines[line] = lines[line][:start] + lines[line][end:]
+    return b"\n".join(lines).decode() + "\n"

@@ -129,16 +129,57 @@ def test_each_line_keeps_its_number():
 
 
 def test_stripping_keeps_the_code():
-    """Each module of the package has the same syntax tree without its comments, but for the docstrings."""
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    """Each module of the package has the same syntax tree without its comments, but for docstrings and annotations."""
     for name, data in packing.package_files().items():
         if name.endswith(".py"):
             tree = ast.parse(data)
             for node in ast.walk(tree):
-                if isinstance(node, documented) and ast.get_docstring(node):
-                    node.body[0].value.value = ""
-            stripped = ast.parse(packing.without_comments(data.decode()))
-            assert ast.dump(stripped) == ast.dump(tree), name
+                if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value.value is not ...:
+                    node.value.value = ""
+            stripped = packing.without_comments(data.decode())
+            assert ast.dump(ast.parse(stripped)) == ast.dump(tree), name
+            without = packing.without_annotations(stripped)
+            assert without.count("\n") == stripped.count("\n")
+            assert bare(ast.parse(without)) == bare(tree), name
+
+
+def bare(tree):
+    """A syntax tree without the annotations of arguments, results and values, as text."""
+
+    class Bare(ast.NodeTransformer):
+        def visit_arg(self, node):
+            node.annotation = None
+            return node
+
+        def visit_FunctionDef(self, node):
+            node.returns = None
+            return self.generic_visit(node)
+
+        visit_AsyncFunctionDef = visit_FunctionDef
+
+        def visit_AnnAssign(self, node):
+            return ast.Assign([node.target], node.value) if node.value else node
+
+    return ast.unparse(ast.fix_missing_locations(Bare().visit(tree)))
+
+
+ANNOTATED = """\
+def f(a: "list[int]", *b: int, c: "dict[str, é]" = {}, **d: "Any") -> "tuple[str, int]":
+    x: "str | None" = "é -> é"; y: int = 1
+    z: int
+    return lambda a: {a: x}
+"""
+BARE = """\
+def f(a, *b, c = {}, **d):
+    x = "é -> é"; y = 1
+    z: int
+    return lambda a: {a: x}
+"""
+
+
+def test_annotations_are_left_out():
+    """Those of arguments, results and values; the name of a variable without a value stays."""
+    assert packing.without_annotations(ANNOTATED) == BARE
 
 
 def test_the_wheel_can_be_read():
