@@ -4,7 +4,7 @@ Its law: the bytes are in memory and copied once, when the Blob is made.
 https://w3c.github.io/FileAPI/#blob-section
 """
 
-from . import javascript, loop
+from . import loop
 from .buffersource import BLOB, describe, kind_of, to_bytes
 from .webidl import DOMException, dictionary, usv_string
 
@@ -111,7 +111,7 @@ class Blob:
         _check_javascript()
         if kind_of(js_blob) != BLOB:
             raise TypeError(f"js_blob must be JavaScript's Blob or File, not {describe(js_blob)}")
-        return blob_of(await javascript.read(js_blob), str(js_blob.type))
+        return blob_of(loop.js_bytes(await js_blob.arrayBuffer()), str(js_blob.type))
 
     def to_js(self) -> "Any":
         """Return JavaScript's Blob with the same bytes and type, for what takes one: `URL.createObjectURL`, `fetch`.
@@ -119,7 +119,7 @@ class Blob:
         Raises "NotSupportedError" where there is no JavaScript: on CPython.
         """
         _check_javascript()
-        return javascript.make_blob(self._pyws_data, self._pyws_type)
+        return loop.js_blob(self._pyws_data, self._pyws_type)
 
     def __repr__(self) -> str:
         return f"<Blob size={len(self._pyws_data)} type={self._pyws_type!r}>"
@@ -152,7 +152,7 @@ def blob_of(data: bytes, type: str = "") -> Blob:
 
 
 def _check_javascript() -> None:
-    if not javascript.HERE:
+    if not loop.HAS_JAVASCRIPT:
         raise DOMException("There are no Blobs of JavaScript's outside a page.", "NotSupportedError")
 
 

@@ -4,7 +4,7 @@ Its law: what is taken of a buffer is a copy. The size of the buffer's items doe
 https://webidl.spec.whatwg.org/#BufferSource
 """
 
-from . import javascript
+from . import loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,16 +35,16 @@ _VIEWS = (
 
 def kind_of(value: "Any") -> str:
     """Return BLOB, BUFFER (an ArrayBuffer or a view of one) or SHARED for a value of JavaScript's; "" for any other."""
-    name = javascript.name_of(value)
+    name = loop.js_class_name(value)
     if name in _BLOBS:
         return BLOB
     if name in _VIEWS:
-        name = javascript.name_of(value.buffer)
+        name = loop.js_class_name(value.buffer)
     return {"ArrayBuffer": BUFFER, "SharedArrayBuffer": SHARED}.get(name, "")
 
 
 def to_bytes(
-    value: "Any", expected: str, blob_advice: "str | None" = None, copy: "Callable[[Any], Any]" = javascript.bytes_of
+    value: "Any", expected: str, blob_advice: "str | None" = None, copy: "Callable[[Any], Any]" = loop.js_bytes
 ) -> "Any":
     """Return a copy of the bytes of a buffer: of a Python object with the buffer protocol, or of a JavaScript buffer.
 
@@ -60,7 +60,7 @@ def to_bytes(
         return copy(value)
     if kind == BLOB and blob_advice is None:
         return value
-    if not javascript.name_of(value):
+    if not loop.js_class_name(value):
         try:
             return memoryview(value).tobytes()
         except TypeError:
@@ -78,23 +78,23 @@ def size_of(data: "Any") -> int:
 
 def describe(value: object) -> str:
     """Return the name of the type of `value`, for an error message."""
-    name = javascript.name_of(value)
+    name = loop.js_class_name(value)
     return f"JavaScript's {name}" if name else type(value).__name__
 
 
 def advice(value: "Any", of_blob: str = "") -> str:
     """Return advice on how to make a message of a value that is none; `of_blob` is the advice for a JavaScript Blob."""
-    kind, name = kind_of(value), javascript.name_of(value)
+    kind, name = kind_of(value), loop.js_class_name(value)
     if kind == BLOB:
         return of_blob
     if kind == SHARED:
         parts = "…" if name == "SharedArrayBuffer" else "….buffer, ….byteOffset, ….byteLength"
         return f"copy it first, with Uint8Array.new({parts}).slice()"
-    if name == "Promise" or type(value).__name__ == "coroutine":  # by name, for Brython
+    if name == "Promise" or loop.is_coroutine(value):
         return "await it first"
     if name:
         return f"convert it first, with JavaScript's {'JSON.stringify' if name in ('Object', 'Array') else 'String'}()"
-    if hasattr(value, "__await__"):
+    if loop.is_awaitable(value):
         return "await it first"
     if hasattr(value, "read"):
         return "send what its read() returns"

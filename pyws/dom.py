@@ -134,7 +134,7 @@ class Event(metaclass=Interface):
 
         https://dom.spec.whatwg.org/#dom-event-timestamp
         """
-        return loop.milliseconds(self._pyws_time_stamp)
+        return loop.to_milliseconds(self._pyws_time_stamp)
 
     @property
     def cancelBubble(self) -> bool:
@@ -260,7 +260,7 @@ class Listener:
 
         https://html.spec.whatwg.org/multipage/webappapis.html#the-event-handler-processing-algorithm
         """
-        if loop.awaitable(result):
+        if loop.is_awaitable(result):
             loop.start(result)
         elif result is False and self.handler:
             event.preventDefault()
@@ -585,7 +585,9 @@ class AbortSignal(EventTarget):
         ):
             raise TypeError(f"milliseconds must be a number that is not negative, not {milliseconds!r}")
         signal = _Signal()
-        loop.later(milliseconds / 1000, lambda: signal._pyws_abort(DOMException("The time is up.", "TimeoutError")))
+        loop.call_later(
+            milliseconds / 1000, lambda: signal._pyws_abort(DOMException("The time is up.", "TimeoutError"))
+        )
         return signal
 
     @staticmethod

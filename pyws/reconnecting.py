@@ -292,7 +292,7 @@ class ReconnectingConnection:
         connect_timeout: "float | None",
         max_queued: int,
     ) -> None:
-        self._home = loop.Home()
+        self._loop_thread = loop.LoopThread()
         self._url = url if _is_function(url) else url_string(url)
         self._protocols = protocols if _is_function(protocols) else protocol_list(protocols_of(protocols))
         self._owner = owner
@@ -351,7 +351,7 @@ class ReconnectingConnection:
         return state
 
     def _keep(self, data: "Any", always: bool) -> None:
-        self._home.check()
+        self._loop_thread.ensure_current()
         size = len(usv_string(data).encode()) if isinstance(data, str) else size_of(data)
         full = self._queued + size > self._max_queued or len(self._queue) >= self._max_queued
         if full and not always:
@@ -364,7 +364,7 @@ class ReconnectingConnection:
 
     def reconnect(self) -> None:
         """Begin the next attempt in the next task, if it is being waited for."""
-        self._home.check()
+        self._loop_thread.ensure_current()
         if self._is_closing or self._has_ended:
             raise DOMException("It was closed, and does not come back: make a new one.", "InvalidStateError")
         if self._stop_listening is not None:
@@ -373,7 +373,7 @@ class ReconnectingConnection:
 
     def close(self, code: "int | None", reason: str) -> None:
         """Close the connection for good; where there is none, give up."""
-        self._home.check()
+        self._loop_thread.ensure_current()
         self._is_closing = True
         if self._connection is None:
             self._stop()
@@ -426,7 +426,7 @@ class ReconnectingConnection:
             ends = isinstance(error, (KeyboardInterrupt, SystemExit))
             # A function may wait for a task that was canceled: then the attempt has failed. Or this task was canceled,
             # by `_stop` or at the end of the program.
-            canceled = type(error).__name__ == "CancelledError"
+            canceled = loop.is_cancellation(error)
             if canceled and (attempt != self._attempt_id or (self._task is not None and self._task.cancelling())):
                 raise
             if not ends:
@@ -452,7 +452,7 @@ class ReconnectingConnection:
         self._final_answers.reset()
         if self._queue:
             self._is_holding = True
-            loop.when_read(self._hand_over)
+            loop.after_read(self._hand_over)
         self._owner._pyws_opened(protocol, extensions)
 
     def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
@@ -478,7 +478,7 @@ class ReconnectingConnection:
         self._stop()
         connection = self._connection
         refusal = None if connection is None else connection.refusal
-        uptime = loop.milliseconds(loop.now()) - loop.milliseconds(self._opened_at)
+        uptime = loop.to_milliseconds(loop.now()) - loop.to_milliseconds(self._opened_at)
         if self._is_open and uptime >= self._min_uptime * 1000:
             self._backoff.reset()
         delay = None
@@ -498,7 +498,7 @@ class ReconnectingConnection:
         self._queue = []
         self._connection = None
         self._has_ended = True
-        loop.insist(lambda: self._owner._pyws_closed(failed, clean, code, reason))
+        loop.complete(lambda: self._owner._pyws_closed(failed, clean, code, reason))
 
     def _interrupt(self) -> None:
         """End because a task was canceled, as all are where the program ends; a connection knows that by itself."""
@@ -510,14 +510,14 @@ class ReconnectingConnection:
 
     def _wait(self, seconds: float) -> None:
         """Wait for the next attempt, but no longer than until the page wakes."""
-        self._due = loop.milliseconds(loop.now()) + seconds * 1000
+        self._due = loop.to_milliseconds(loop.now()) + seconds * 1000
         self._set_timer(seconds, self._begin)
         # Not the bound method: Brython's JavaScript cannot call one.
         self._stop_listening = loop.on_wake(lambda: self._wake())
 
     def _wake(self) -> None:
         self._backoff.shorten()
-        now = loop.milliseconds(loop.now())
+        now = loop.to_milliseconds(loop.now())
         moment = max(now, self._woken + WAKE_PAUSE * 1000)  # a page may wake many times in a second
         if moment < self._due:
             self._woken = moment
@@ -533,7 +533,7 @@ class ReconnectingConnection:
             if self._cancel is cancel:
                 self._interrupt()
 
-        self._cancel = cancel = loop.wait(seconds, fire, interrupt)
+        self._cancel = cancel = loop.call_later_alive(seconds, fire, interrupt)
 
     def _stop(self) -> None:
         """Stop what is under way besides the connection."""
@@ -562,4 +562,4 @@ def _is_function(source: object) -> bool:
 
 async def _call_or_value(source: "Any") -> "Any":
     answer = source() if _is_function(source) else source
-    return await answer if loop.awaitable(answer) else answer
+    return await answer if loop.is_awaitable(answer) else answer

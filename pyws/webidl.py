@@ -154,7 +154,7 @@ def dictionary(value: "Mapping[str, object] | None", keywords: "dict[str, Any]",
             raise TypeError(f"unknown keyword {keyword!r}; the members are {', '.join(names)}")
     if value is None:
         return keywords
-    if type(value).__name__ in ("JsProxy", "JSObject"):  # JavaScript's, in Pyodide and in Brython
+    if loop.is_js(value):
         value = {name: getattr(value, name) for name in names if hasattr(value, name)}
     if not hasattr(value, "keys") or isinstance(value, type):
         raise TypeError(f"a dictionary is needed here, not {type(value).__name__}")
@@ -168,11 +168,10 @@ def is_dictionary(value: object) -> bool:
 
     https://webidl.spec.whatwg.org/#js-union
     """
-    kind = type(value).__name__
-    if kind == "JsProxy":  # in Pyodide
-        return not hasattr(value, "__iter__") and not callable(value)
-    if kind in ("JSObject", "JavascriptArray", "IterableJavascriptObject", "NullType", "UndefinedType"):  # in Brython
-        return kind == "JSObject"
+    if loop.is_js(value):
+        return loop.is_js_dictionary(value)
+    if loop.is_null(value):
+        return False
     return hasattr(value, "keys") and hasattr(value, "__getitem__") and not isinstance(value, type)
 
 

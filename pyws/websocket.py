@@ -5,7 +5,7 @@ https://websockets.spec.whatwg.org/
 
 The seam. Below it stands `Connection` (`browser/connection.py` in a page, `cpython/connection.py` elsewhere):
 
-    down  Connection(url, protocols, user)  begins to connect; may raise DOMException SyntaxError or SecurityError
+    down  Connection(url, protocols, owner) begins to connect; may raise DOMException SyntaxError or SecurityError
           StreamConnection(…, idle)         the same for a stream; if idle, connects to nothing and waits for its close
           .send(data) -> state              str: a text message, bytes: a binary message; taken only if OPEN.
                                             In a page also JavaScript's: a Blob, or a copy of a buffer
@@ -19,9 +19,9 @@ The seam. Below it stands `Connection` (`browser/connection.py` in a page, `cpyt
           .drained                          of a stream: called when it is not full any more, or when more has left
           .refusal  .canceled               how the server refused: None, or its `status` and `retry_after` (seconds
                                             or None); whether the program's end has ended it: both known at the end
-    up    user._pyws_opened(protocol, extensions)
-          user._pyws_received(data, moment) str | bytes, and when it came, as loop.now() has it
-          user._pyws_closed(failed, clean, code, reason)
+    up    owner._pyws_opened(protocol, extensions)
+          owner._pyws_received(data, timestamp)  str | bytes, and a time stamp of loop.now()
+          owner._pyws_closed(failed, clean, code, reason)
 
 What a listener raises that ends the program, such as SystemExit, comes out of these when everyone was called. After
 "closed" that means: call it again, until it returns; each event is fired once.
@@ -36,7 +36,7 @@ a `_received`, of its own.
 
 import sys
 
-from . import javascript
+from . import loop
 from .blob import Blob, blob_of
 from .buffersource import size_of, to_bytes
 from .dom import Event, EventTarget, event_handler
@@ -101,9 +101,6 @@ _new = object.__new__
 
 # https://www.rfc-editor.org/rfc/rfc9110#name-tokens
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-
-# JavaScript's null, in Pyodide; null and undefined, in Brython
-_NOTHING = ("JsNull", "NullType", "UndefinedType")
 
 
 class WebSocket(EventTarget):
@@ -287,7 +284,7 @@ class WebSocket(EventTarget):
             elif isinstance(data, Blob):
                 data = data._pyws_data
             elif type(data) is not bytes:
-                data = to_bytes(data, "send() takes str, bytes, any buffer or Blob", copy=javascript.copy)
+                data = to_bytes(data, "send() takes str, bytes, any buffer or Blob", copy=loop.js_copy)
         state = self._pyws_connection.send(data)
         if state == 0:
             raise DOMException("Still connecting: send after the open event.", "InvalidStateError")
@@ -333,10 +330,10 @@ class WebSocket(EventTarget):
         self._pyws_listeners_changed()
         self._pyws_fire(Event("open"))
 
-    def _pyws_received(self, data: "str | bytes", moment: float) -> None:
+    def _pyws_received(self, data: "str | bytes", timestamp: float) -> None:
         # The one event that comes by the million: made and fired without a call that can be spared.
         event: MessageEvent = _new(MessageEvent)
-        event._pyws_time_stamp = moment
+        event._pyws_time_stamp = timestamp
         event._pyws_origin = self._pyws_origin
         event._pyws_data = blob_of(data) if type(data) is bytes and self._pyws_binary_type == "blob" else data
         event._pyws_trusted = True
@@ -390,7 +387,7 @@ def protocols_of(argument: "Any") -> "Any":
 
 def protocol_list(protocols: "Any") -> "list[str]":
     """Return subprotocols, one or several, as a list of `str`."""
-    if protocols is None or type(protocols).__name__ in _NOTHING:
+    if loop.is_null(protocols):
         return []
     if isinstance(protocols, str):
         return [usv_string(protocols)]

@@ -1,19 +1,14 @@
-"""The browser's own WebSocket, for Pyodide and Brython: they differ only in the shim at the head of this file.
+"""The browser's own WebSocket, for Pyodide and Brython.
 
-Its law: what crosses the boundary to JavaScript for a message is a string, a number or one bulk copy of bytes; nothing
-of JavaScript is made before the first connection; a message's bytes are nobody else's while they cross.
+Its law: what crosses the boundary to JavaScript for a message is a string, a number or one copy of bytes; nothing of
+JavaScript is made before the first connection.
 https://websockets.spec.whatwg.org/
 """
 
-import sys
-
+from .. import loop
 from ..buffersource import BLOB, kind_of, size_of
-from ..loop import insist, later, now, start
+from ..loop import call_later, complete, start
 from ..webidl import DOMException, usv_string
-
-# Of a stream on a browser's WebSocket: bytes that wait to be sent above which it waits too, and seconds until it looks.
-HIGH_WATER = 1 << 20
-GLANCE = 0.004
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,239 +18,14 @@ if TYPE_CHECKING:
     Received = Callable[[str | bytes, float], object]
     Send = Callable[[Any], int]
 
-if sys.platform == "brython":
-    from browser import self as js_global  # what a page calls window; a worker has one too
+runtime: "Any" = loop.runtime
+"""The words that only the runtimes of a page have: see `brython.py` and `pyodide.py`."""
 
-    from ..loop import JsFunction
+HIGH_WATER = 1 << 20
+"""Unsent bytes above which a stream waits."""
 
-    def js_callable(function: "Callable[..., object]") -> "Any":
-        """Make `function` callable from JavaScript: a plain function is, a bound method is not."""
-        return lambda *arguments: function(*arguments)
-
-    def js_release(function: "Any") -> None:
-        """JavaScript will not call `function` any more."""
-
-    # Brython forgets the name of what JavaScript throws.
-    js_new = JsFunction(
-        "url",
-        "protocols",
-        """
-        try {
-            return {socket: new WebSocket(url, protocols)};
-        } catch (error) {
-            return {failure: error.name, message: error.message};
-        }
-        """,
-    )
-
-    def js_open(url: str, protocols: "list[str]") -> "Any":
-        """Make a WebSocket."""
-        js_answer = js_new(url, protocols)
-        if hasattr(js_answer, "failure"):
-            raise DOMException(js_answer.message, js_answer.failure)
-        return js_answer.socket
-
-    # A message crosses as a string or, bytes, as an object with a list of numbers.
-    js_link = JsFunction(
-        "socket",
-        "received",
-        """
-        socket.onmessage = ({data, timeStamp}) =>
-            received(typeof data === "string" ? data : new Uint8Array(data), timeStamp);
-        return (data) => {
-            const state = socket.readyState;
-            if (state === 1) socket.send(data.source ? Uint8Array.from(data.source) : data);
-            return state;
-        };
-        """,
-    )
-
-    def link(js_socket: "Any", received: "Received") -> "tuple[Send, Any]":
-        """Let messages come up by `received`; what sends them, and what to release in the end."""
-
-        def lift(data: "Any", moment: float) -> None:
-            received(data if isinstance(data, str) else bytes(data), moment)
-
-        return js_link(js_socket, lift), lift
-
-    def is_node() -> bool:
-        """Tell whether this is Node: Brython does not run there."""
-        return False
-else:
-    import js as js_global
-    from pyodide.ffi import JsException, create_proxy, to_js
-
-    js_callable = create_proxy
-
-    def js_release(function: "Any") -> None:
-        """JavaScript will not call `function` any more."""
-        function.destroy()
-
-    def js_open(url: str, protocols: "list[str]") -> "Any":
-        """Make a WebSocket of the `js` that Pyodide was given."""
-        js_class = needed("WebSocket")
-        try:
-            return js_class.new(url, to_js(protocols))
-        except JsException as error:
-            raise DOMException(str(error.message), str(error.name)) from None
-
-    # There are two ways to link a WebSocket. The fast one is JavaScript made from a string: a message crosses in memory
-    # that both sides see, and its size beside it, because Pyodide itself would copy text by the character, and make a
-    # proxy of an array. What is too large crosses as a Uint8Array; text, as an Array of one.
-    #
-    # Any Python may run between two lines (a tracer, `__del__`, a signal), and send or receive itself. So what comes up
-    # and what goes down have a memory each, which belongs to one message from before its first byte until it has been
-    # read, and whatever meets an occupied one crosses in an array of its own. JavaScript fills what comes up: no Python
-    # runs between its test and its setting of `occupied`. What goes down is occupied by `pop`, one step of the
-    # interpreter's. The engine's own `send` has copied what it is given when it returns. Anybody else's (a host's, or a
-    # page's in its place) may keep that, and gets a copy.
-    ROOM = 1 << 20
-    FAST = """
-        const encoder = new TextEncoder();
-        const memory = (python) => {
-            let buffer = python.getBuffer();
-            return () => {
-                if (!buffer.data.length) {  // Python's memory has grown, which made it another one
-                    buffer.release();
-                    buffer = python.getBuffer();
-                }
-                return buffer.data;
-            };
-        };
-        const arriving = memory(up), leaving = memory(down);
-        let occupied = false;
-        const alone = (data) => {
-            if (typeof data !== "string") return new Uint8Array(data);
-            const array = new Uint8Array(data.length * 3);  // `encode` takes three times as long
-            return [array.subarray(0, encoder.encodeInto(data, array).written)];
-        };
-        const together = (data) => {
-            const bytes = arriving();
-            if (typeof data === "string") {
-                return data.length * 3 > bytes.length ? alone(data) : encoder.encodeInto(data, bytes).written;
-            }
-            const array = new Uint8Array(data);
-            if (array.length > bytes.length) return array;
-            bytes.set(array);
-            return ~array.length;
-        };
-        const engines = /^function send\\(\\)\\s*\\{\\s*\\[native code\\]\\s*\\}$/;
-        return (socket, received) => {
-            const {send} = socket;
-            const copied = typeof send === "function" && engines.test(Function.prototype.toString.call(send));
-            socket.onmessage = ({data, timeStamp}) => {
-                if (occupied) return received(alone(data), timeStamp);
-                occupied = true;
-                try {
-                    received(together(data), timeStamp);
-                } finally {
-                    occupied = false;
-                }
-            };
-            return (data) => {
-                const state = socket.readyState;
-                if (state !== 1) return state;
-                if (typeof data !== "number") socket.send(data);
-                else if (copied && socket.send === send) socket.send(leaving().subarray(0, data));
-                else socket.send(leaving().slice(0, data));
-                return state;
-            };
-        };
-        """
-
-    class Fast:
-        """The fast way, made once: `JsException` where no code may be made of strings."""
-
-        def __init__(self) -> None:
-            self._arriving = memoryview(bytearray(ROOM))
-            self._leaving = [memoryview(bytearray(ROOM))]  # empty while a message is on its way down
-            js_proxies = [create_proxy(memory) for memory in (self._arriving, self._leaving[0])]
-            try:
-                self._js_link = js_global.Function.new("up", "down", FAST)(*js_proxies)
-            except BaseException:
-                for js_proxy in js_proxies:
-                    js_proxy.destroy()
-                raise
-
-        def link(self, js_socket: "Any", received: "Received") -> "tuple[Send, Any]":
-            """Let messages come up by `received`; what sends them, and what to release in the end."""
-            arriving, leaving = self._arriving, self._leaving
-
-            def lift(data: "Any", moment: "float | None") -> None:
-                if type(data) is int:
-                    message = str(arriving[:data], "utf-8") if data >= 0 else arriving[:~data].tobytes()
-                else:
-                    is_text = not hasattr(data, "to_bytes")
-                    message = (data[0] if is_text else data).to_bytes()
-                    if is_text:
-                        message = message.decode()
-                received(message, moment or now())
-
-            def send(data: "Any") -> int:
-                if type(data) is not bytes:
-                    return js_send(data)
-                size = len(data)
-                if size > ROOM:
-                    return js_send(to_js(data))
-                try:
-                    memory = leaving.pop()
-                except IndexError:
-                    return js_send(to_js(data))
-                try:
-                    memory[:size] = data
-                    return js_send(size)
-                finally:
-                    leaving.append(memory)
-
-            js_lift = create_proxy(lift)
-            js_send: Send = self._js_link(js_socket, js_lift)
-            return send, js_lift
-
-    class Plain:
-        """The way that needs no code made of strings: an event and its data cross by Pyodide's own means."""
-
-        def link(self, js_socket: "Any", received: "Received") -> "tuple[Send, Any]":
-            """Let messages come up by `received`; what sends them, and what to release in the end."""
-
-            def lift(event: "Any") -> None:
-                data = event.data
-                received(data if isinstance(data, str) else data.to_bytes(), getattr(event, "timeStamp", 0) or now())
-
-            def send(data: "Any") -> int:
-                state: int = js_socket.readyState
-                if state == 1:
-                    js_socket.send(to_js(data) if type(data) is bytes else data)
-                return state
-
-            js_socket.onmessage = js_lift = create_proxy(lift)
-            return send, js_lift
-
-    def is_node() -> bool:
-        """Tell whether this is Node, and no page."""
-        return hasattr(getattr(getattr(js_global, "process", None), "versions", None), "node")
-
-    ways: "list[Fast | Plain]" = []  # the one that was found, once there was a connection
-
-    def link(js_socket: "Any", received: "Received") -> "tuple[Send, Any]":
-        """Let messages come up by `received`; what sends them, and what to release in the end."""
-        if not ways:
-            ways.append(find_way())
-        return ways[0].link(js_socket, received)
-
-    def find_way() -> "Fast | Plain":
-        """Take the fast way where it may be.
-
-        A page cannot ask its own policy whether code may be made of strings: it has to be tried, and where it is
-        forbidden, the browser writes that to its console (and to the policy's `report-uri`) once. Pages of extensions
-        are known not to have that right.
-        """
-        location = getattr(js_global, "location", None)
-        if not hasattr(js_global, "Function") or str(getattr(location, "protocol", "")).endswith("-extension:"):
-            return Plain()
-        try:
-            return Fast()
-        except JsException:
-            return Plain()
+POLL_INTERVAL = 0.004
+"""Seconds after which a stream reads again how many bytes are unsent."""
 
 
 class UserAgent:
@@ -283,26 +53,27 @@ class Connection:
     held = False
     """The browser itself keeps a socket alive that somebody listens to."""
 
-    def __init__(self, url: str, protocols: "list[str]", user: "Any", idle: bool = False) -> None:
-        self._user = user
+    def __init__(self, url: str, protocols: "list[str]", owner: "Any", idle: bool = False) -> None:
+        self._owner = owner
         self._protocols = protocols
         self._opened = self._failed = self._given_up = self._closing = self._ended = False
         self._buffered = 0
         # What was sent since a Blob whose bytes are not read yet, and how many bytes; then how to close.
         self._waiting: list[Any] = []
         self._waiting_size = 0
-        self._farewell: tuple[int | None, str] | None = None
+        self._close_arguments: tuple[int | None, str] | None = None
         self._send: Send | None = None
         self._cancel: Callable[[], object] | None = None  # of the timer that ends it where no close comes
         # Firefox refuses the empty string, which is the page's own URL.
-        js_socket: Any = Idle(url) if idle else js_open(url or page_url().partition("#")[0], protocols)
+        js_socket: Any = Idle(url) if idle else new_socket(url or page_url().partition("#")[0], protocols)
         self._js_socket = js_socket
         self.url: str = js_socket.url
-        self._js_functions = js_functions = [js_callable(f) for f in (self._on_open, self._on_error, self._on_close)]
+        callbacks = (self._on_open, self._on_error, self._on_close)
+        self._js_functions = js_functions = [runtime.js_callable(callback) for callback in callbacks]
         js_socket.onopen, js_socket.onerror, js_socket.onclose = js_functions
         if not idle:
             js_socket.binaryType = "arraybuffer"
-            self._send, js_received = link(js_socket, self._receiver())
+            self._send, js_received = runtime.link(js_socket, self._receiver())
             js_functions.append(js_received)
 
     @property
@@ -311,7 +82,7 @@ class Connection:
         if self._js_socket is None:
             return 3
         # Node's is CLOSED as soon as it is given up, before it says so.
-        return 2 if self._given_up or self._farewell is not None else int(self._js_socket.readyState)
+        return 2 if self._given_up or self._close_arguments is not None else int(self._js_socket.readyState)
 
     @property
     def buffered(self) -> int:
@@ -334,7 +105,7 @@ class Connection:
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake; while connecting, give up."""
         if self._waiting:
-            self._farewell = (code, reason)
+            self._close_arguments = (code, reason)
             self._js_socket.onmessage = None
             return
         if self.state == 0:
@@ -375,8 +146,8 @@ class Connection:
             if data is not None and self._send is not None and self._send(data) == 1:
                 self._waiting_size -= _size_of(data)  # else it never leaves, and stays counted
             self._waiting.pop(0)
-        if self._farewell is not None and self._send is not None:
-            self._close(*self._farewell)
+        if self._close_arguments is not None and self._send is not None:
+            self._close(*self._close_arguments)
 
     async def _read(self, js_blob: "Any") -> "Any":
         # Whoever sent a file that cannot be read (any more) must not take it for sent: as in Chromium, it is a failure.
@@ -393,7 +164,7 @@ class Connection:
 
     def _receiver(self) -> "Received":
         """Return what is called with each message."""
-        received: Received = self._user._pyws_received
+        received: Received = self._owner._pyws_received
         return received
 
     def _on_open(self, *_: object) -> None:
@@ -406,15 +177,15 @@ class Connection:
             self._end(False, 1006, "")
         elif not self._given_up:  # Firefox opens a socket that was given up while its handshake was under way.
             # Node leaves white space behind a header's value.
-            self._user._pyws_opened(protocol, getattr(js_socket, "extensions", "").strip())
+            self._owner._pyws_opened(protocol, getattr(js_socket, "extensions", "").strip())
 
     def _on_error(self, *_: object) -> None:
         # Where an engine has an error and no close (a port or a policy forbids the URL), close all the same.
         self._failed = True
         if self._cancel is None:
-            self._cancel = later(0, lambda: self._ring())
+            self._cancel = call_later(0, lambda: self._end_without_close())
 
-    def _ring(self) -> None:
+    def _end_without_close(self) -> None:
         self._cancel = None
         self._end(False, 1006, "")
 
@@ -443,7 +214,7 @@ class Connection:
         if self._given_up or not self._opened:
             details = (True, False, 1006, "")
         if self._closing:  # Node ends from inside the call that gives up; nothing may come up from there
-            later(0, lambda: self._finish(*details))
+            call_later(0, lambda: self._finish(*details))
         else:
             self._finish(*details)
 
@@ -453,8 +224,8 @@ class Connection:
         self._js_socket = self._send = None
         js_functions, self._js_functions = self._js_functions, []
         for js_function in js_functions:
-            js_release(js_function)
-        insist(lambda: self._user._pyws_closed(failed, clean, code, reason))
+            runtime.js_release(js_function)
+        complete(lambda: self._owner._pyws_closed(failed, clean, code, reason))
 
 
 def _is_blob(data: "Any") -> bool:
@@ -478,7 +249,7 @@ class StreamConnection(Connection):
     sent = 0
     """Payload bytes of all that `send` took."""
     _gone = 0
-    _waits = _glancing = False
+    _waits = _polling = False
     _frozen = False  # whether what has not left never will, although it is not counted any more
     _delay = 0.0
 
@@ -501,10 +272,11 @@ class StreamConnection(Connection):
         if self._gone < self.sent and not self._frozen:
             self._gone = self.sent - self.buffered
             self._waits = self._gone < self.sent
-            if self._waits and not self._glancing and self._js_socket is not None:
-                self._glancing = True
-                later(self._delay, lambda: self._glance())  # a bound method is not callable in Brython's JavaScript
-                self._delay = GLANCE
+            if self._waits and not self._polling and self._js_socket is not None:
+                self._polling = True
+                # Not the bound method itself: JavaScript could not call that in Brython.
+                call_later(self._delay, lambda: self._poll_unsent())
+                self._delay = POLL_INTERVAL
         return self._gone
 
     @property
@@ -513,8 +285,8 @@ class StreamConnection(Connection):
         return self.sent - self._gone >= HIGH_WATER and self.sent - self.gone >= HIGH_WATER
 
     def _receiver(self) -> "Received":
-        def received(data: "str | bytes", moment: float) -> None:
-            self._user._pyws_received(data, moment)
+        def received(data: "str | bytes", timestamp: float) -> None:
+            self._owner._pyws_received(data, timestamp)
             if self.drained is not None and self._gone < self.sent:
                 self.drained()  # perhaps it is an answer to what was sent
 
@@ -522,11 +294,11 @@ class StreamConnection(Connection):
 
     def _finish(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         # Node counts what it throws away, too: there, what was last seen to wait has not left.
-        self._frozen = not clean and self._waits and is_node()
+        self._frozen = not clean and self._waits and runtime.is_node()
         super()._finish(failed, clean, code, reason)
 
-    def _glance(self) -> None:
-        self._glancing = False
+    def _poll_unsent(self) -> None:
+        self._polling = False
         if self.drained is not None:
             self.drained()
 
@@ -557,15 +329,23 @@ class Idle:
         self.onerror()
 
 
+def new_socket(url: str, protocols: "list[str]") -> "Any":
+    """Make a WebSocket of JavaScript; `DOMException` with the name and the message of its exception."""
+    js_socket, failure = runtime.js_new_socket(needed("WebSocket"), url, protocols)
+    if failure is not None:
+        raise DOMException(*failure)
+    return js_socket
+
+
 def page_url() -> str:
     """Return the URL of the page, or of the worker's script; "" where there is none."""
-    document, location = getattr(js_global, "document", None), getattr(js_global, "location", None)
+    document, location = getattr(runtime.js_global, "document", None), getattr(runtime.js_global, "location", None)
     return str(getattr(document, "baseURI", None) or getattr(location, "href", None) or "")
 
 
 def needed(name: str) -> "Any":
     """Return what JavaScript's global object must have; "NotSupportedError" if it has not."""
-    js_value = getattr(js_global, name, None)
+    js_value = getattr(runtime.js_global, name, None)
     if js_value is None:
         raise DOMException(
             f"There is no {name} here: it takes a browser, a Node of version 22 or newer, or a host that gives "

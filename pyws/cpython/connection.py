@@ -17,7 +17,7 @@ from websockets.http11 import Response
 from websockets.protocol import State
 
 from .. import loop as runtime
-from ..loop import Home
+from ..loop import LoopThread
 from ..webidl import DOMException, usv_string
 from .frames import BINARY, TEXT
 from .handshake import FailedError, describe_loss
@@ -66,13 +66,13 @@ class Connection(asyncio.Protocol):
 
     # A third of the memory that a dict of them takes.
     __slots__ = (
-        "_address", "_agent", "_core", "_failure", "_held", "_home", "_is_aborted", "_is_lost",
+        "_address", "_agent", "_core", "_failure", "_held", "_loop_thread", "_is_aborted", "_is_lost",
         "_keepalive", "_lost", "_opening", "_outcome", "_owner", "_protocols", "_receiver", "_sender", "_task",
         "_timer", "_transport", "canceled", "is_ending", "refusal", "state", "url", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, url: str, protocols: list[str], owner: Owner) -> None:
-        self._home = Home()
+        self._loop_thread = LoopThread()
         self._agent = agent = UserAgent.current()
         self._address = parse(url, agent.base)
         if agent.forbids(self._address):
@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
         """Whether the program's tasks, and this one with them, were canceled."""
 
         self._task: asyncio.Task[None] | None = None
-        self._task = self._home.loop.create_task(self._run())
+        self._task = self._loop_thread.loop.create_task(self._run())
         self._task.add_done_callback(self._finish)
 
     # The seam: calls down.
@@ -116,8 +116,8 @@ class Connection(asyncio.Protocol):
         """Send a message as soon as control returns to the loop, if OPEN; the state."""
         if self.state != OPEN:
             return self.state
-        if get_ident() != self._home.thread:
-            self._home.check()
+        if get_ident() != self._loop_thread.thread:
+            self._loop_thread.ensure_current()
         sender = self._sender
         if not sender.flush_is_due:
             self._flush_soon()
@@ -131,12 +131,12 @@ class Connection(asyncio.Protocol):
         sender.queued += len(payload)
         sender.queue.append((first, payload))
         if self._agent.max_buffered is not None and sender.buffered > self._agent.max_buffered:
-            self._home.loop.call_soon(self._overflow)
+            self._loop_thread.loop.call_soon(self._overflow)
         return OPEN
 
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake, after what was sent; while connecting, give up."""
-        self._home.check()
+        self._loop_thread.ensure_current()
         if self._transport is None:
             if self._task is not None and self._opening is not None:  # and not on its way to the end already
                 self._task.cancel()
@@ -251,9 +251,9 @@ class Connection(asyncio.Protocol):
         https://websockets.spec.whatwg.org/#dom-websocket-close, "when the WebSocket connection is closed"
         """
         try:
-            runtime.insist(self._end)
+            runtime.complete(self._end)
         except BaseException as error:
-            runtime.stop_short(error)
+            runtime.interrupt_or_report(error)
 
     def _end(self, is_told: bool = True) -> None:
         """Become CLOSED, and tell the owner, unless the loop was closed before: then no callback of it ever runs."""
@@ -316,7 +316,7 @@ class Connection(asyncio.Protocol):
 
     def _wait_lost(self) -> asyncio.Future[None]:
         """Return what is done when TCP has ended, and canceled with the task that awaits it, once."""
-        self._lost = self._home.loop.create_future()
+        self._lost = self._loop_thread.loop.create_future()
         if self._is_lost:
             self._lost.set_result(None)
         return self._lost  # not a coroutine, whose frame every idle connection would keep
@@ -357,7 +357,7 @@ class Connection(asyncio.Protocol):
     def _set_timer(self, seconds: float, action: Callable[[], object]) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._home.loop.call_later(seconds, action)
+        self._timer = self._loop_thread.loop.call_later(seconds, action)
 
     def _end_timers(self) -> None:
         if self._timer is not None:
@@ -385,7 +385,7 @@ class Connection(asyncio.Protocol):
         self._stop()
         self._failure = self._failure or f"it was cut short by {type(error).__name__}"
         self._abort()
-        runtime.stop_short(error)
+        runtime.interrupt_or_report(error)
 
     def close_unreferenced(self) -> None:
         """Close it, unless the end has begun: the program has dropped it. Call it in any thread."""
@@ -395,7 +395,7 @@ class Connection(asyncio.Protocol):
                 self.close(None, "")
 
         with contextlib.suppress(RuntimeError):  # the loop is closed, and with it the connection
-            self._home.loop.call_soon_threadsafe(close)
+            self._loop_thread.loop.call_soon_threadsafe(close)
 
     # asyncio.Protocol: calls of the transport.
 
@@ -488,7 +488,7 @@ class Connection(asyncio.Protocol):
         """Let the program end by an exception of a listener; the messages that were kept are delivered after it."""
         runtime.interrupt(error)
         # uvloop ends its turn before it raises what ends a program: one turn later.
-        self._home.loop.call_soon(self._home.loop.call_soon, self._go_on)
+        self._loop_thread.loop.call_soon(self._loop_thread.loop.call_soon, self._go_on)
 
     def _go_on(self) -> None:
         """Receive what was kept, if it is enough, and unless the program has ended."""
@@ -526,7 +526,7 @@ class Connection(asyncio.Protocol):
     def _flush_soon(self) -> None:
         if not self._sender.flush_is_due:
             self._sender.flush_is_due = True
-            self._home.loop.call_soon(self.flush)
+            self._loop_thread.loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Write what the program has sent so far."""

@@ -163,7 +163,7 @@ class Handshake(asyncio.Protocol):
         except BaseException as error:  # Ctrl-C may raise between any two lines
             if not self.answer.done():
                 self._fail(f"it was cut short by {type(error).__name__}")
-            loop.stop_short(error)
+            loop.interrupt_or_report(error)
 
     def _check_size(self, size: int) -> bool:
         """Fail if a head of `size` bytes is too long; return whether it is short enough. `answer` must not be done."""

@@ -89,7 +89,7 @@ class StreamConnection(Connection):
 
     def _tell_drained(self) -> None:
         if self.drained is not None:
-            self._home.loop.call_soon(self.drained)
+            self._loop_thread.loop.call_soon(self.drained)
 
 
 _paused: set[StreamConnection] = set()

@@ -1,6 +1,7 @@
 """The package itself: what a page loads, which module may import which, which names are public."""
 
 import ast
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,9 +31,10 @@ HOUSE = [
     {"streams", "events"},
     {"blob", "dom"},
     {"buffersource", "observable"},
-    {"javascript", "waiters", "webidl"},
+    {"waiters", "webidl"},
     {"loop"},
-    {"version"},
+    {"browser.brython", "browser.pyodide", "cpython.runtime"},
+    {"browser.codec", "browser.page", "asynciotasks", "version"},
     {"browser", "cpython", "commands"},
 ]
 # What lies beside `__init__` is loaded everywhere, but for what is loaded when it is asked for. A folder says by its
@@ -43,16 +45,20 @@ LOADED_IN_A_PAGE = {
     "websocket",
     "browser",
     "browser.connection",
+    "browser.page",
     "events",
     "blob",
     "dom",
     "buffersource",
     "observable",
-    "javascript",
     "waiters",
     "webidl",
     "loop",
     "version",
+}
+LOADED_IN_ONE = {
+    "emscripten": {"asynciotasks", "browser.pyodide", "browser.codec"},
+    "brython": {"browser.brython"},
 }
 # Beyond the package. Pyodide has loaded asyncio, and what that imports, before any code runs; in Brython it is an empty
 # stub, and `_sys` is in its core as `browser` is: `sys` is not, and commands/packing.py takes that out.
@@ -124,7 +130,7 @@ def test_a_page_imports_nothing_beyond_the_budget(platform):
         ours, more = imports(module, platform)
         waiting |= ours - loaded
         others |= more
-    assert loaded == LOADED_IN_A_PAGE
+    assert loaded == LOADED_IN_A_PAGE | LOADED_IN_ONE[platform]
     assert others <= BUDGET[platform]
 
 
@@ -164,6 +170,23 @@ def test_only_the_choice_of_the_platform_looks_into_a_folder():
             if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in chosen:
                 folders = {name.partition(".")[0] for name in targets(module, node)} & {*FOLDERS}
                 found += [f"{module} imports from {folder}" for folder in folders - {module.partition(".")[0]}]
+    assert not found
+
+
+CHOICES = {"loop", "websocket"}
+# They know their runtime; the rest of the package asks the words of loop.py.
+OF_A_RUNTIME = {"asynciotasks", "browser.brython", "browser.pyodide", "browser.page", "browser.codec"}
+
+
+def test_only_the_choice_asks_for_the_platform():
+    """No other module that a page loads asks for `sys.platform`, or for the name of a class: see `loop.py`."""
+    found = []
+    for module in LOADED_IN_A_PAGE.union(*LOADED_IN_ONE.values()) | {"reconnecting", "streams", "websocketstream"}:
+        source = ast.unparse(ast.parse(MODULES[module].read_text()))
+        if "sys.platform" in source and module not in CHOICES | {"__init__"}:
+            found.append(f"{module} asks for sys.platform")
+        if re.search(r"__name__ (==|!=|in|not in) ", source) and module not in OF_A_RUNTIME:
+            found.append(f"{module} asks for the name of a class")
     assert not found
 
 

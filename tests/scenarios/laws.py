@@ -9,7 +9,7 @@ from stage import FAILED, ExceptHook, scenario
 
 if sys.platform == "emscripten":
     from pyodide.ffi import JsProxy, to_js
-    from pyws.browser import connection as native
+    from pyws.browser import codec
 
 
 # The laws of the seam
@@ -239,7 +239,7 @@ async def what_crosses_to_javascript(stage):
     crossings, echoes = [], []
     ws.onmessage = lambda event: echoes.append((event.data, len(crossings)))
     stop = watch_crossings(ws._pyws_connection, crossings)
-    strict = sys.platform == "emscripten" and type(native.ways[0]) is native.Plain
+    strict = sys.platform == "emscripten" and type(codec.chosen[0]) is codec.PlainCodec
     for message, *most in (("small", 1, 0), (b"small", 1, 0), ("L" * large, 1, 1), (b"L" * large, 2, 1)):
         crossings.clear()
         ws.send(message)

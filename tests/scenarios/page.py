@@ -157,7 +157,7 @@ async def a_message_inside_a_message_replaces_nothing(stage):
     for outer, nested in pairs:
 
         def trace(frame, event, argument, nested=nested):
-            if frame.f_code.co_name == "lift":
+            if frame.f_code.co_name == "unpack":
                 dispatch(inner, nested)
 
         if sys.platform == "emscripten":

@@ -347,13 +347,13 @@ async def what_wakes_a_page_again_and_again_is_no_storm(stage):
     delays = []
     ws.addEventListener("reconnecting", lambda event: delays.append(event.delay))
     await stage.event(ws, "reconnecting")
-    began = loop.milliseconds(loop.now())
+    began = loop.to_milliseconds(loop.now())
     for _ in range(60):
         for way in ways:
             way()
         await stage.sleep(0.01)
     stage.journal.clear()
-    most = 2 + (loop.milliseconds(loop.now()) - began) / 1000
+    most = 2 + (loop.to_milliseconds(loop.now()) - began) / 1000
     stage.note(f"{len(delays) <= most} {set(delays) == {10}}")
     ws.close()
     await stage.closed(ws)
