@@ -27,8 +27,13 @@ def now() -> float:
 
 
 def to_milliseconds(timestamp: float) -> float:
-    """Return `timestamp` as a `float`."""
-    return float(timestamp)
+    """Return `timestamp`, to the nanosecond.
+
+    The rest is noise, of the multiplication in `now` and of a browser. But the clock of a browser stands still for a
+    tenth of a millisecond or longer, and then an event that Python makes could seem to be later than one of JavaScript
+    that follows.
+    """
+    return round(float(timestamp), 6)
 
 
 def random() -> float:

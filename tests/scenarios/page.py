@@ -2,7 +2,7 @@
 
 import sys
 
-from pyws import Blob, ReconnectingWebSocket
+from pyws import Blob, Event, ReconnectingWebSocket, loop
 
 from notation import show
 from stage import ExceptHook, scenario
@@ -189,7 +189,23 @@ def dispatch(ws, data):
         js_event = js_global.MessageEvent.new("message", {"data": js_data})
         ws._pyws_connection._js_socket.dispatchEvent(js_event)
     else:
-        ws._pyws_received(data, 0.0)
+        ws._pyws_received(data, loop.now())
+
+
+@scenario("EVT-15")
+async def events_of_both_languages_have_one_clock(stage):
+    """A browser's clock stands still for a tenth of a millisecond: not even then is one ahead of the other."""
+    ws = stage.connect("accept", "read", journal=False)
+    await stage.opened(ws)
+    stamps = []
+    ws.onmessage = lambda event: stamps.append(event.timeStamp)
+    for _ in range(1000):
+        stamps.append(Event("before").timeStamp)
+        dispatch(ws, "")
+    stage.note(f"{len(stamps)} sorted {stamps == sorted(stamps)}")
+    ws.close()
+    await stage.closed(ws)
+    return ["2000 sorted True"]
 
 
 # JavaScript's own data
