@@ -1,7 +1,8 @@
 // The functions of JavaScript that brython.py calls, because Python cannot do the same.
 const functions = {
-  // Make a WebSocket; of an error, Brython itself would lose the name.
-  newSocket(WebSocket, url, protocols) {
+  // Make a WebSocket. Of an exception, Brython itself would lose the name; and it would keep the class, which a page may
+  // replace.
+  newSocket(url, protocols) {
     try {
       return { socket: new WebSocket(url, protocols) };
     } catch (error) {

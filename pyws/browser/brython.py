@@ -186,9 +186,9 @@ def js_release(js_function: "Any") -> None:
     """Do nothing: functions are garbage by themselves."""
 
 
-def js_new_socket(js_class: "Any", url: str, protocols: "list[str]") -> "tuple[Any, tuple[str, str] | None]":
+def js_new_socket(url: str, protocols: "list[str]") -> "tuple[Any, tuple[str, str] | None]":
     """Make a WebSocket."""
-    js_answer = js_functions.newSocket(js_class, url, protocols)
+    js_answer = js_functions.newSocket(url, protocols)
     if hasattr(js_answer, "failure"):
         return None, (js_answer.message, js_answer.failure)
     return js_answer.socket, None

@@ -331,7 +331,8 @@ class Idle:
 
 def new_socket(url: str, protocols: "list[str]") -> "Any":
     """Make a WebSocket of JavaScript; `DOMException` with the name and the message of its exception."""
-    js_socket, failure = runtime.js_new_socket(needed("WebSocket"), url, protocols)
+    needed("WebSocket")
+    js_socket, failure = runtime.js_new_socket(url, protocols)
     if failure is not None:
         raise DOMException(*failure)
     return js_socket

@@ -128,10 +128,10 @@ def js_release(js_function: "Any") -> None:
     js_function.destroy()
 
 
-def js_new_socket(js_class: "Any", url: str, protocols: "list[str]") -> "tuple[Any, tuple[str, str] | None]":
+def js_new_socket(url: str, protocols: "list[str]") -> "tuple[Any, tuple[str, str] | None]":
     """Make a WebSocket."""
     try:
-        return js_class.new(url, to_js(protocols)), None
+        return js.WebSocket.new(url, to_js(protocols)), None
     except JsException as error:
         return None, (str(error.message), str(error.name))
 

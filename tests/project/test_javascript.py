@@ -171,9 +171,10 @@ def test_brython_links_a_socket(run):
 def test_brython_learns_how_a_socket_fails(run):
     """The name and the message of the exception, of which Brython itself would lose the name."""
     script = """
-    const socket = functions.newSocket(Socket, "ws://x/", []).socket;
-    note(socket instanceof Socket);
-    note(functions.newSocket(class { constructor(...a) { throw new RangeError(a.join()); } }, "ws://x/", ["a", "b"]));
+    globalThis.WebSocket = Socket;
+    note(functions.newSocket("ws://x/", []).socket instanceof Socket);
+    globalThis.WebSocket = class { constructor(...details) { throw new RangeError(details.join()); } };
+    note(functions.newSocket("ws://x/", ["a", "b"]));
     """
     assert run("brython.js", BRYTHON + script) == [[True], [{"failure": "RangeError", "message": "ws://x/,a,b"}]]
 
