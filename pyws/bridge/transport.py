@@ -182,9 +182,10 @@ class Transport(asyncio.Transport):
             self._call(self._protocol.resume_writing)
 
     def deliver(self, *data: bytes) -> None:
-        """Give bytes to the protocol at once: not from inside a call of the library's."""
+        """Give bytes to the protocol, at once if it got none in this turn of the loop: never from inside its calls."""
         self._incoming += data
-        self._flush()
+        if not self._flush_is_due:
+            self._flush()
 
     def deliver_soon(self, data: bytes) -> None:
         """Give bytes to the protocol in the next turn of the loop."""
@@ -216,26 +217,27 @@ class Transport(asyncio.Transport):
         self._flush_soon()
 
     def _flush_soon(self) -> None:
-        if not self._flush_is_due and (self._incoming or self._input_ended):
+        if not self._flush_is_due:
             self._flush_is_due = True
-            self._loop.call_soon(self._flush_now)
-
-    def _flush_now(self) -> None:
-        self._flush_is_due = False
-        self._flush()
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Give the protocol what has come, in one piece, then the end."""
+        """Give the protocol what has come, in one piece; in the turn after the last one, the end.
+
+        Between two pieces the loop runs what is ready, as it does between two reads of a socket.
+        """
+        self._flush_is_due = False
         if self._reading_paused or self._closing:
             return
         if self._incoming:
+            self._flush_soon()
             incoming, self._incoming = self._incoming, []
             data = incoming[0] if len(incoming) == 1 else b"".join(incoming)
             if self._is_buffered:
                 self._call(_feed, self._protocol, data)
             else:
                 self._call(self._protocol.data_received, data)
-        if self._input_ended and not self._reading_paused and not self._closing and not self._incoming:
+        elif self._input_ended:
             self._call(self._protocol.eof_received)
             self._end(None)
 
