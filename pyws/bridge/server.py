@@ -115,6 +115,8 @@ class Server:
 
     def read(self, data: bytes) -> None:
         """Read what the library sends: its request, then its frames."""
+        if self._over:
+            return
         if self._opened:
             self._read_frames(data)
         elif self._request is not None:
@@ -176,14 +178,14 @@ class Server:
             raise OSError(REFUSED_URL.format(error.name)) from None
 
     def _refuse(self, error: Exception) -> None:
-        """End a connection that a page cannot have. Who waits until more may be written is told why, too."""
+        """End a connection that a page cannot have."""
         if self._over:
             return
         name = type(error).__name__
         log.error(
             "A library cannot connect: %s", error if isinstance(error, OSError) else f"the hook has raised {name}"
         )
-        self._transport.pause_writing()
+        self._over = True
         self._transport.fail(error)
 
     def _waited(self) -> None:
@@ -210,6 +212,7 @@ class Server:
             self._close(error.code, error.reason)
             self._transport.deliver_soon(frame(CLOSE, close_payload(error.code, error.reason)))
             self._transport.end_input()
+            self._over = True
 
     def _close(self, code: int, reason: str) -> None:
         """Pass on a Close frame of the library's, or end what it has begun by its answer."""
@@ -251,7 +254,7 @@ class Server:
             return
         if not self._opened:
             log.error("A library's connection has failed: %s", CONNECTION_FAILED)
-            self._transport.fail(ConnectionError(CONNECTION_FAILED))
+            self._transport.lose(ConnectionError(CONNECTION_FAILED))
             return
         if clean:
             self._close_received = True

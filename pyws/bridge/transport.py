@@ -198,7 +198,16 @@ class Transport(asyncio.Transport):
         self._flush_soon()
 
     def fail(self, error: Exception) -> None:
-        """End the connection with an error. Who waits until more may be written is told it, too."""
+        """End the connection in the next turn, because the library must be changed; it may write no more until then.
+
+        Most libraries have written their request, and wait until they may write more: there they raise `error`. As a
+        connection that is lost it would be one to try again, and some do not tell why.
+        """
+        self.pause_writing()
+        self._loop.call_soon(self._end, error)
+
+    def lose(self, error: Exception) -> None:
+        """End the connection with an error."""
         self._end(error)
 
     # What the library gets.

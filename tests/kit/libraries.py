@@ -17,22 +17,22 @@ from pathlib import Path
 from urllib.parse import quote
 
 
-async def play(script, origin, key, folder):
-    """Run a script with the wheels of a folder: what it printed, the log of pyws, the traceback if any."""
+async def play(script, origin, key, folder, name="main"):
+    """Run a function of a script with the wheels of a folder: what it printed, the log, the traceback if any."""
     before = set(sys.modules)
     place = Path(folder, "unpacked")
     for wheel in Path(folder).glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(place)
     sys.path.insert(0, str(place))
-    printed, log, error = io.StringIO(), Log(), None
+    printed, log, error, expected = io.StringIO(), Log(), None, None
     logging.getLogger("pyws").addHandler(log)
     try:
         spec = importlib.util.spec_from_file_location("script", script)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         with contextlib.redirect_stdout(printed):
-            await module.main(Addresses(origin, key))
+            expected = await getattr(module, name)(Addresses(origin, key))
     except Exception:
         error = traceback.format_exc()
     finally:
@@ -44,6 +44,7 @@ async def play(script, origin, key, folder):
     left = asyncio.all_tasks() - {asyncio.current_task()}
     return {
         "journal": printed.getvalue().splitlines(),
+        "expected": expected,
         "log": log.lines,
         "error": error,
         "tasks": sorted(task.get_coro().__qualname__ for task in left),
@@ -61,7 +62,8 @@ class Addresses:
     def __call__(self, *verbs):
         first = [] if "accept" in verbs else ["accept"]
         query = "&".join("do=" + quote(verb) for verb in [*first, *verbs])
-        return f"{self.origin}/{self._key}-{next(self._numbers)}?{query}"
+        self.key = f"{self._key}-{next(self._numbers)}"
+        return f"{self.origin}/{self.key}?{query}"
 
 
 class Log(logging.Handler):
