@@ -11,6 +11,7 @@ import ssl as ssl_module
 from weakref import WeakKeyDictionary
 
 from . import tls
+from .handshake import report
 from .server import Server
 from .transport import Transport
 
@@ -110,28 +111,27 @@ async def create_connection(
 
     https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.create_connection
     """
-    if local_addr is not None:
-        raise OSError("a page cannot choose its own address: leave out local_addr.")
     if server_hostname is not None and not ssl:
         raise ValueError("server_hostname is only meaningful with ssl")
-    if sock is not None:
-        if host is not None or port is not None:
-            raise ValueError("host/port and sock can not be specified at the same time")
-        address = _connected.get(sock)
+    if sock is not None and (host is not None or port is not None):
+        raise ValueError("host/port and sock can not be specified at the same time")
+    if sock is None and (host is None or port is None):
+        raise ValueError("host and port was not specified and no sock specified")
+    if sock is not None and ssl and server_hostname is None:
+        raise ValueError("You must set server_hostname when using ssl without a host")
+    try:
+        if local_addr is not None:
+            raise OSError("a page cannot choose its own address: leave out local_addr.")
+        address = _addresses(host, port, family)[0][4] if sock is None else _connected.get(sock)
         if address is None:
             raise OSError("a page cannot use this socket: it was not connected by loop.sock_connect.")
-        name = server_hostname or ""
-        if ssl and server_hostname is None:
-            raise ValueError("You must set server_hostname when using ssl without a host")
-    elif host is None or port is None:
-        raise ValueError("host and port was not specified and no sock specified")
-    else:
-        address = _addresses(host, port, family)[0][4]
-        name = server_hostname if server_hostname is not None else str(address[0])
-    server = Server(address[0], address[1], _hook)
-    if ssl:
-        context = ssl_module.create_default_context() if ssl is True else ssl
-        server.begin_tls(context, name)
+        server = Server(address[0], address[1], _hook)
+        if ssl:
+            context = ssl_module.create_default_context() if ssl is True else ssl
+            server.begin_tls(context, str(address[0]) if server_hostname is None else server_hostname)
+    except OSError as error:
+        report(error)
+        raise
     await asyncio.sleep(0)
     protocol = protocol_factory()
     transport = Transport(self, server)

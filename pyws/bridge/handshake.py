@@ -29,6 +29,7 @@ BROWSER |= {"content-length", "content-type", "transfer-encoding", "te", "date",
 CREDENTIALS = re.compile(r"auth|cookie|token|secret|passw|credential|signature|session|api-?key|access-?key|^x-.*-key$")
 
 REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.\d\r?\n")
+METHOD = re.compile(rb"[A-Z]{1,20}( |$)")
 HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*", re.DOTALL)
 
 ONLY_WEBSOCKETS = (
@@ -129,14 +130,12 @@ def head_size(data: bytes) -> int:
     Raises OSError if they can be no request.
     """
     end = data.find(b"\r\n\r\n") + 4
-    line_end = data.find(b"\n")
-    if line_end >= 0 and not REQUEST_LINE.match(data):
-        raise OSError(ONLY_WEBSOCKETS.format("the library speaks another protocol"))
-    if line_end < 0 and not re.match(rb"[A-Z]+( |$)", data[:20]):
+    begin = REQUEST_LINE if b"\n" in data else METHOD
+    if data and not begin.match(data):
         raise OSError(ONLY_WEBSOCKETS.format("the library speaks another protocol"))
     if end < 4 and len(data) > LARGEST_HEAD:
         raise OSError(ONLY_WEBSOCKETS.format("the library's request has no end"))
-    return max(end, 0) if end >= 4 else 0
+    return end if end >= 4 else 0
 
 
 def parse_request(head: bytes, scheme: str, host: str, port: int, server_name: str) -> Request:
@@ -149,7 +148,7 @@ def parse_request(head: bytes, scheme: str, host: str, port: int, server_name: s
     if match is None:
         raise OSError(ONLY_WEBSOCKETS.format("the library speaks another protocol"))
     method, target = (part.decode("latin-1") for part in match.groups())
-    if method == "CONNECT":
+    if method == "CONNECT" or "://" in target:  # only a proxy is asked for a whole URL
         raise OSError(
             "a page cannot choose a proxy, the browser has its own: leave out the option proxy, and the environment "
             "variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY."
@@ -171,8 +170,6 @@ def parse_request(head: bytes, scheme: str, host: str, port: int, server_name: s
     key = headers.get("Sec-WebSocket-Key", "")
     for name in HANDSHAKE & {*map(str.lower, headers)}:
         del headers[name]
-    if "://" in target:  # the absolute form, which is for proxies
-        target = re.sub(r"^[^/]*//[^/]*", "", target) or "/"
     return Request(f"{scheme}://{_authority(host, port, scheme)}{target}", list(filter(None, protocols)), headers, key)
 
 
@@ -190,8 +187,14 @@ def _authority(host: str, port: int, scheme: str) -> str:
     return name if port == {"ws": 80, "wss": 443}[scheme] else f"{name}:{port}"
 
 
-def say_once(sentence: str) -> None:
-    """Write a warning into the log, the first time."""
+def say_once(sentence: str, level: int = logging.WARNING) -> None:
+    """Write a sentence into the log, the first time."""
     if sentence not in _said:
         _said.add(sentence)
-        log.warning("%s", sentence)
+        log.log(level, "%s", sentence)
+
+
+def report(error: Exception) -> None:
+    """Write into the log that a library cannot connect, and why, the first time: some libraries tell nobody."""
+    reason = error if isinstance(error, OSError) else f"the handshake hook has raised {type(error).__name__}"
+    say_once(f"A library cannot connect: {reason}", logging.ERROR)

@@ -27,7 +27,7 @@ from .frames import (
     parse_text,
     sendable_code,
 )
-from .handshake import ONLY_WEBSOCKETS, Request, head_size, log, parse_request, say_once
+from .handshake import ONLY_WEBSOCKETS, Request, head_size, log, parse_request, report, say_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,10 +181,7 @@ class Server:
         """End a connection that a page cannot have."""
         if self._over:
             return
-        name = type(error).__name__
-        log.error(
-            "A library cannot connect: %s", error if isinstance(error, OSError) else f"the hook has raised {name}"
-        )
+        report(error)
         self._over = True
         self._transport.fail(error)
 
