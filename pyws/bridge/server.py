@@ -32,10 +32,33 @@ from .handshake import ONLY_WEBSOCKETS, Request, head_size, log, parse_request, 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
     from . import Hook
-    from .transport import Transport
+
+    class Transport(Protocol):
+        """What a server asks of its transport; nothing when the transport has said `leave`."""
+
+        def deliver(self, *data: bytes) -> None:
+            """Give bytes to the library: not from inside `read`."""
+
+        def deliver_soon(self, data: bytes) -> None:
+            """Give bytes to the library in the next turn of the loop."""
+
+        def end_input(self) -> None:
+            """Tell the library, after what was given to it, that TCP has ended."""
+
+        def pause_writing(self) -> None:
+            """Ask the library to write no more."""
+
+        def resume_writing(self) -> None:
+            """Let the library write again."""
+
+        def fail(self, error: Exception) -> None:
+            """End the connection, because of something that no later attempt would mend."""
+
+        def lose(self, error: Exception) -> None:
+            """End the connection."""
 
 # Seconds after which a library that has said nothing waits for the server to speak first.
 SILENCE = 10
