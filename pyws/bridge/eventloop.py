@@ -44,6 +44,7 @@ def install(hook: "Hook | None", force: bool) -> bool:
             (WebLoop, sock_connect),
             (WebLoop, getaddrinfo),
             (WebLoop, start_tls),
+            (WebLoop, call_at),
             (ssl_module.SSLContext, tls.wrap_bio),
         ):
             name = method.__name__
@@ -191,6 +192,20 @@ async def start_tls(
     transport.begin_tls(sslcontext, server_hostname or "")
     transport.set_protocol(protocol)
     return transport
+
+
+def call_at(
+    self: asyncio.AbstractEventLoop,
+    when: float,
+    callback: "Callable[..., object]",
+    *arguments: object,
+    context: "Any" = None,
+) -> asyncio.Handle:
+    """Take the place of `call_at`, which raises ValueError if the time has just passed: time-outs were lost by that.
+
+    https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.call_at
+    """
+    return self.call_later(max(0, when - self.time()), callback, *arguments, context=context)
 
 
 def _addresses(

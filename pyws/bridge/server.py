@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         def lose(self, error: Exception) -> None:
             """End the connection."""
 
+
 # Seconds after which a library that has said nothing waits for the server to speak first.
 SILENCE = 10
 

@@ -239,7 +239,8 @@ async def a_close_of_the_server(address):
 @everywhere
 async def tcp_that_ends_without_a_close(address):
     """It ends for the library, too."""
-    reader, writer = await open_raw(address("text last", "fin"))
+    reader, writer = await open_raw(address("read", "text last", "fin"))
+    writer.write(masked(0x81, b"ready"))
     print(await read_frame(reader), await reader.read(), sep="\n")
     writer.close()
     return [OPENED, "text last", "b''"]
@@ -422,6 +423,16 @@ async def a_library_that_is_cancelled(address):
     writer.close()
     await writer.wait_closed()
     return ["timed out"]
+
+
+@everywhere
+async def a_time_that_has_passed(address):
+    """A time-out is not lost when its time passes while it is set."""
+    loop = asyncio.get_running_loop()
+    called = loop.create_future()
+    loop.call_at(loop.time() - 1, called.set_result, "called")
+    print(await called)
+    return ["called"]
 
 
 # What a page cannot do.

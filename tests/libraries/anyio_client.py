@@ -14,18 +14,22 @@ HELLO = b"\x81\x85\x00\x00\x00\x00hello"
 CLOSE = b"\x88\x82\x00\x00\x00\x00\x03\xe8"
 
 
-async def main(address):
-    url = urlsplit(address("echo"))
+async def connect(address):
+    """A stream on which the opening handshake of that URL was sent."""
+    url = urlsplit(address)
     tls = url.scheme == "wss"
     context = ssl.create_default_context() if tls else None
     stream = await anyio.connect_tcp(
         url.hostname, url.port, tls=tls, ssl_context=context, tls_standard_compatible=False
     )
-    async with stream:
-        print(stream.extra(anyio.abc.SocketAttribute.remote_port) == url.port)
-        if tls:
-            print(stream.extra(TLSAttribute.alpn_protocol))
-        await stream.send(HEAD.format(target=f"{url.path}?{url.query}", host=url.netloc).encode())
+    print(stream.extra(anyio.abc.SocketAttribute.remote_port) == url.port)
+    await stream.send(HEAD.format(target=f"{url.path}?{url.query}", host=url.netloc).encode())
+    return stream
+
+
+async def main(address):
+    async with await connect(address("echo")) as stream:
+        print(stream.extra(TLSAttribute.server_side, "no TLS"))
         data = b""
         while b"\r\n\r\n" not in data:
             data += await stream.receive()
@@ -37,7 +41,7 @@ async def main(address):
             print(await stream.receive())
         except anyio.EndOfStream:
             print("end")
-    with anyio.move_on_after(0.05):
-        async with await anyio.connect_tcp(url.hostname, url.port) as stream:
+    async with await connect(address("sleep").replace("do=accept&", "")) as stream:
+        with anyio.move_on_after(0.05):
             await stream.receive()
     print("timed out")
