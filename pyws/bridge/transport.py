@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # Bytes that may wait to be sent, unless the library says otherwise: asyncio's own number.
 HIGH_WATER = 1 << 16
+# Bytes that do not count as waiting: a system takes about as many for a TCP connection, sent or not, before a write has
+# to wait. Here they are in the browser.
+TAKEN = 1 << 20
 # Seconds until it is looked again whether the network has taken what was sent: a browser does not tell.
 POLL_INTERVAL = 0.004
 
@@ -109,7 +112,7 @@ class Transport(asyncio.Transport):
         if not self._closing and data:
             self._server.read(bytes(data))
             self._unconfirmed += len(data)
-            if self._unconfirmed > self._high:
+            if self._unconfirmed > self._high + TAKEN:
                 self._pause_or_resume()
 
     def writelines(self, list_of_data: "Any") -> None:
@@ -151,11 +154,11 @@ class Transport(asyncio.Transport):
         """Ask the protocol to pause or to go on with writing, as the bytes that wait and the limits say."""
         self._unconfirmed = self._server.waiting
         if self._writing_paused:
-            if self._unconfirmed <= self._low and not self._server.asks:
+            if self._unconfirmed <= self._low + TAKEN and not self._server.asks:
                 self.resume_writing()
             else:
                 self._poll()
-        elif self._unconfirmed > self._high:
+        elif self._unconfirmed > self._high + TAKEN:
             self.pause_writing()
             self._poll()
 

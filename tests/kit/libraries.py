@@ -58,6 +58,7 @@ class Addresses:
         self.origin = origin
         self._key = key
         self._numbers = itertools.count(1)
+        self.key = key
 
     def __call__(self, *verbs):
         first = [] if "accept" in verbs else ["accept"]
