@@ -7,7 +7,7 @@ https://www.rfc-editor.org/rfc/rfc6455
 
 import asyncio
 
-from ..loop import later
+from ..loop import awaitable, later
 from ..webidl import DOMException
 from ..websocket import Connection
 from . import tls
@@ -171,7 +171,7 @@ class Server:
             self._early, self._head = self._head[size:], b""
             self._request = request
             asking = None if self._hook is None else self._hook(request)
-            if asking is None:
+            if not awaitable(asking):
                 self._connect(request)
             else:
                 self.asks = True

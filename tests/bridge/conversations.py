@@ -575,6 +575,7 @@ async def a_hook_changes_the_request(address):
         print(list(request.headers), request.protocols)
         request.url += f"&token={token}"
         request.protocols.append(f"token.{token}")
+        return request  # which nobody asks for
 
     async def hook_that_waits(request):
         await asyncio.sleep(0)
