@@ -113,11 +113,10 @@ async def refused(data, *, drain=True, **options):
         return str(error)
 
 
-async def heard(address):
-    """What the peer heard in the last conversation."""
-    stream = pyws.WebSocketStream(f"{address.origin}/heard/{address.key}")
-    opened = await stream.opened
-    return [message async for message in opened.readable]
+async def ask(address, subject):
+    """What the peer says about the last conversation."""
+    opened = await pyws.WebSocketStream(f"{address.origin}/{subject}/{address.key}").opened
+    return [message async for message in opened.readable]  # all of it: else its end does not come
 
 
 class Recorder(asyncio.Protocol):
@@ -268,7 +267,7 @@ async def codes_that_a_page_cannot_send(address):
     for code in 1000, 1001, 1008, 1011, 4999:
         reader, writer = await open_raw(address("until close"))
         writer.write(close_frame(code, "why"))
-        print(await read_frame(reader), *await heard(address))
+        print(await read_frame(reader), *await ask(address, "heard"))
         writer.close()
     both = [(1000, 1000), (1001, 1000), (1008, 4008), (1011, 4011), (4999, 4999)]
     return [line for own, sent in both for line in (OPENED, f"close {own} why close {sent} 'why'")]
@@ -305,12 +304,6 @@ async def reading_that_pauses(address):
     transport.write(close_frame(1000))
     print(await protocol.lost)
     return ["False", "0", r"30 b'\x81\x03end\x88\x02\x03\xe8'", "eof", "None"]
-
-
-async def ask(address, subject):
-    """Ask the peer for something about the last conversation."""
-    stream = pyws.WebSocketStream(f"{address.origin}/{subject}/{address.key}")
-    await stream.closed
 
 
 @everywhere
@@ -485,7 +478,7 @@ async def headers_that_nobody_needs(address):
     more = "".join(f"{name}: hunter2\r\n" for name in ("User-Agent", "Accept", *names))
     for _ in range(2):
         reader, writer = await open_raw(address("echo"), more)
-        print([line for line in await ask_for(address, "request") if "hunter2" in line])
+        print([line for line in await ask(address, "request") if "hunter2" in line])
         writer.close()
     logging.getLogger("pyws").removeHandler(handler)
     print(
@@ -493,13 +486,6 @@ async def headers_that_nobody_needs(address):
     )
     print("hunter2" in lines[0], "pyws.bridge.install(handshake=hook)" in lines[0])
     return [*[OPENED, "[]"] * 2, "1 True", "False True"]
-
-
-async def ask_for(address, subject):
-    """What the peer says about the last conversation."""
-    stream = pyws.WebSocketStream(f"{address.origin}/{subject}/{address.key}")
-    opened = await stream.opened
-    return [message async for message in opened.readable]
 
 
 @conversation
@@ -585,7 +571,7 @@ async def a_hook_changes_the_request(address):
     for one in hook, hook_that_waits:
         with pyws.bridge.installed(handshake=one):
             reader, writer = await open_raw(url, more)
-        request = await ask_for(address, "request")
+        request = await ask(address, "request")
         offered = [line for line in request if line.lower().startswith("sec-websocket-protocol")]
         print("&token=hunter2 " in request[0], offered[0].partition(": ")[2])
         writer.write(masked(0x81, b"hello"))
