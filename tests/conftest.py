@@ -47,6 +47,8 @@ def pytest_generate_tests(metafunc):
         cells = [cell for cell in CELLS if cell.id.startswith(wanted)]
         if marker := metafunc.definition.get_closest_marker("cells"):
             cells = [cell for cell in cells if cell.id.endswith(marker.args)]
+        if metafunc.definition.get_closest_marker("pyodide"):
+            cells = [cell for cell in cells if cell.id.startswith(("pyodide", "pyscript"))]
         # Without a cell the test is skipped by name: an empty list of any other parameter is a mistake.
         parameters = [pytest.param(cell, id=cell.id) for cell in cells]
         parameters = parameters or [pytest.param(None, id="none", marks=pytest.mark.skip(f"not in {wanted}"))]

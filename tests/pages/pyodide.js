@@ -24,6 +24,7 @@ export async function play(loaded, base, read, files) {
 
     perform
   `);
+  globalThis.pyodide = pyodide;
   globalThis.runScenario = (...details) => perform(...details);
   globalThis.importedByPyws = () => pyodide.globals.get("imported").toJs();
 }

@@ -2,6 +2,7 @@
 
 import sys
 
+import pyodide_js
 from pyodide.ffi import create_proxy, to_js
 from pyscript import window
 
@@ -20,6 +21,7 @@ try:
         return json.dumps(await stage.perform(*details))
 
     window.runScenario = create_proxy(run_scenario)
+    window.pyodide = pyodide_js
     window.importedByPyws = create_proxy(lambda: to_js(imported))
     window.begin()
 except Exception:

@@ -1,0 +1,224 @@
+"""What takes the place of methods of Pyodide's event loop: names of hosts, and connections.
+
+Its law: a socket of the library's only remembers where it is meant to be connected; it is closed as soon as there is a
+transport. What has nothing to do with TCP goes to the event loop's own methods.
+https://docs.python.org/3/library/asyncio-eventloop.html
+"""
+
+import asyncio
+import socket
+import ssl as ssl_module
+from weakref import WeakKeyDictionary
+
+from . import tls
+from .handshake import report
+from .server import Server
+from .transport import Transport
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from . import Hook
+
+    Address = tuple[Any, ...]
+
+_hook: "Hook | None" = None
+_own: "list[tuple[Any, str, Any]]" = []  # what was replaced: where, its name, what it was
+_connected: "WeakKeyDictionary[socket.socket, Address]" = WeakKeyDictionary()
+
+PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+def install(hook: "Hook | None", force: bool) -> bool:
+    """Replace the methods, unless real sockets are there; return whether they are replaced now."""
+    global _hook
+    from pyodide.webloop import WebLoop
+
+    if not _own:
+        if has_sockets() and not force:
+            return False
+        for owner, method in (
+            (WebLoop, create_connection),
+            (WebLoop, sock_connect),
+            (WebLoop, getaddrinfo),
+            (WebLoop, start_tls),
+            (WebLoop, call_at),
+            (ssl_module.SSLContext, tls.wrap_bio),
+        ):
+            name = method.__name__
+            _own.append((owner, name, getattr(owner, name)))
+            setattr(owner, name, method)
+    if hook is not None:
+        _hook = hook
+    return True
+
+
+def uninstall() -> None:
+    """Put the own methods back."""
+    global _hook
+    _hook = None
+    while _own:
+        owner, name, method = _own.pop()
+        setattr(owner, name, method)
+
+
+def installation() -> "tuple[bool, Hook | None]":
+    """Return whether the methods are replaced, and the hook."""
+    return bool(_own), _hook
+
+
+def restore(before: "tuple[bool, Hook | None]") -> None:
+    """Make it again as `installation` has found it."""
+    global _hook
+    if not before[0]:
+        uninstall()
+    else:
+        _hook = before[1]
+
+
+def has_sockets() -> bool:
+    """Return whether this Pyodide has sockets of its own: in Node by `useNodeSockFS()`, or in Cloudflare's workers."""
+    import js
+    from pyodide_js import _api
+
+    agent = getattr(getattr(js, "navigator", None), "userAgent", "")
+    return hasattr(_api, "_nodeSock") or agent == "Cloudflare-Workers"
+
+
+def own(name: str) -> "Callable[..., Any]":
+    """Return the event loop's own method of that name."""
+    method: Callable[..., Any] = next(method for _, other, method in _own if other == name)
+    return method
+
+
+async def create_connection(
+    self: asyncio.AbstractEventLoop,
+    protocol_factory: "Callable[[], asyncio.BaseProtocol]",
+    host: "str | bytes | None" = None,
+    port: "int | str | None" = None,
+    *,
+    ssl: object = None,
+    family: int = 0,
+    proto: int = 0,
+    flags: int = 0,
+    sock: "socket.socket | None" = None,
+    local_addr: object = None,
+    server_hostname: "str | None" = None,
+    **_: object,
+) -> "tuple[asyncio.BaseTransport, asyncio.BaseProtocol]":
+    """Take the place of `create_connection`: what is connected is what the library asks for by its request, later.
+
+    https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.create_connection
+    """
+    if server_hostname is not None and not ssl:
+        raise ValueError("server_hostname is only meaningful with ssl")
+    if sock is not None and (host is not None or port is not None):
+        raise ValueError("host/port and sock can not be specified at the same time")
+    if sock is None and (host is None or port is None):
+        raise ValueError("host and port was not specified and no sock specified")
+    if sock is not None and ssl and server_hostname is None:
+        raise ValueError("You must set server_hostname when using ssl without a host")
+    try:
+        if local_addr is not None:
+            raise OSError("a page cannot choose its own address: leave out local_addr.")
+        address = _addresses(host, port, family)[0][4] if sock is None else _connected.get(sock)
+        if address is None:
+            raise OSError("a page cannot use this socket: it was not connected by loop.sock_connect.")
+        server = Server(address[0], address[1], _hook)
+        if ssl:
+            context = ssl_module.create_default_context() if ssl is True else ssl
+            server.begin_tls(context, str(address[0]) if server_hostname is None else server_hostname)
+    except OSError as error:
+        report(error)
+        raise
+    await asyncio.sleep(0)
+    protocol = protocol_factory()
+    transport = Transport(self, server)
+    transport.set_protocol(protocol)
+    if sock is not None:
+        sock.close()
+    protocol.connection_made(transport)
+    return transport, protocol
+
+
+async def sock_connect(self: asyncio.AbstractEventLoop, sock: socket.socket, address: "Address") -> None:
+    """Take the place of `sock_connect`: remember the address.
+
+    https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.sock_connect
+    """
+    if sock.type != socket.SOCK_STREAM or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return await own("sock_connect")(self, sock, address)  # type: ignore[no-any-return]
+    await asyncio.sleep(0)
+    _connected[sock] = _addresses(address[0], address[1], sock.family)[0][4]
+
+
+async def getaddrinfo(
+    self: asyncio.AbstractEventLoop,
+    host: "str | bytes | None",
+    port: "int | str | bytes | None",
+    *,
+    family: int = 0,
+    type: int = 0,
+    proto: int = 0,
+    flags: int = 0,
+) -> "list[tuple[int, int, int, str, Address]]":
+    """Take the place of `getaddrinfo`: the address of a host is its name, which the browser looks up.
+
+    https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.getaddrinfo
+    """
+    await asyncio.sleep(0)
+    return _addresses(host, port, family)
+
+
+async def start_tls(
+    self: asyncio.AbstractEventLoop,
+    transport: asyncio.WriteTransport,
+    protocol: asyncio.BaseProtocol,
+    sslcontext: object,
+    *,
+    server_side: bool = False,
+    server_hostname: "str | None" = None,
+    **options: object,
+) -> asyncio.BaseTransport | None:
+    """Take the place of `start_tls`: for a connection over which nothing went yet.
+
+    https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.start_tls
+    """
+    if not isinstance(transport, Transport):
+        options |= {"server_side": server_side, "server_hostname": server_hostname}
+        return await own("start_tls")(self, transport, protocol, sslcontext, **options)  # type: ignore[no-any-return]
+    transport.begin_tls(sslcontext, server_hostname or "")
+    transport.set_protocol(protocol)
+    return transport
+
+
+def call_at(
+    self: asyncio.AbstractEventLoop,
+    when: float,
+    callback: "Callable[..., object]",
+    *arguments: object,
+    context: "Any" = None,
+) -> asyncio.Handle:
+    """Take the place of `call_at`, which raises ValueError if the time has just passed: time-outs were lost by that.
+
+    https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.call_at
+    """
+    return self.call_later(max(0, when - self.time()), callback, *arguments, context=context)
+
+
+def _addresses(
+    host: "str | bytes | None", port: "int | str | bytes | None", family: int
+) -> "list[tuple[int, int, int, str, Address]]":
+    """Return the one address of a host, as `getaddrinfo` has it. Raises `socket.gaierror` for a port with no number."""
+    name = (host.decode() if isinstance(host, bytes) else host or "localhost").strip("[]")
+    if isinstance(port, bytes):
+        port = port.decode()
+    if isinstance(port, str) and not port.isdecimal():
+        if port not in PORTS:
+            raise socket.gaierror(socket.EAI_SERVICE, f"no number is known of the port {port!r}")
+        port = PORTS[port]
+    family = family or (socket.AF_INET6 if ":" in name else socket.AF_INET)
+    more = (0, 0) if family == socket.AF_INET6 else ()
+    return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (name, int(port or 0), *more))]

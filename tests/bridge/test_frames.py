@@ -1,0 +1,74 @@
+"""Frames as the bridge reads them from a library, without any I/O."""
+
+import pytest
+from conversations import masked
+from pyws.bridge import frames
+
+MESSAGES = [
+    (frames.TEXT, b""),
+    (frames.BINARY, bytes(range(256)) * 300),
+    (frames.PING, b"x" * 125),
+    (frames.TEXT, b"y" * 126),
+    (frames.CLOSE, b"\x03\xe8bye"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13, 4096, 1 << 20])
+def test_frames_cut_anywhere(size):
+    """Whatever the pieces are, the messages are the same, and nothing is left."""
+    data = b"".join(masked(0x80 | opcode, payload, b"\x00\xff\x10\x81") for opcode, payload in MESSAGES)
+    reader = frames.FrameReader()
+    read = [frame for start in range(0, len(data), size) for frame in reader.feed(data[start : start + size])]
+    assert (read, reader.size) == (MESSAGES, 0)
+
+
+def test_fragments():
+    """They are joined; control frames come between them as they are."""
+    data = [masked(0x02, b"a"), masked(0x89, b"?"), masked(0x00, b""), masked(0x8A, b"!"), masked(0x80, b"bc")]
+    read = list(frames.FrameReader().feed(b"".join(data)))
+    assert read == [(frames.PING, b"?"), (frames.PONG, b"!"), (frames.BINARY, b"abc")]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x81\x00",
+        b"\x82\x7e\x00\x7e",
+        *(masked(0x81 | reserved, b"") for reserved in (0x10, 0x20, 0x40)),
+        *(masked(0x80 | opcode, b"") for opcode in (3, 7, 11, 15)),
+        masked(0x09, b""),
+        masked(0x89, b"x" * 126),
+        masked(0x80, b"no message has begun"),
+        masked(0x01, b"one") + masked(0x81, b"another"),
+    ],
+)
+def test_what_breaks_the_protocol(data):
+    """It is refused with the code 1002, before more of it has come than its head."""
+    with pytest.raises(frames.ProtocolError) as caught:
+        list(frames.FrameReader().feed(data))
+    assert caught.value.code == 1002
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536])
+def test_frames_of_the_server(size):
+    """The length has its shortest form, and nothing is masked."""
+    head = frames.frame_head(frames.BINARY, size)
+    extra = 0 if size < 126 else 2 if size < 65536 else 8
+    assert (head[0], len(head)) == (0x82, 2 + extra)
+    assert (int.from_bytes(head[2:], "big") if extra else head[1]) == size
+
+
+def test_close_frames():
+    """With a code and a reason, with neither; half a code and bad UTF-8 are refused."""
+    for code, reason in (1000, ""), (4321, "ü"), (1005, ""):
+        assert frames.parse_close(frames.close_payload(code, reason)) == (code, reason)
+    for payload, code in (b"\x03", 1002), (b"\x03\xe8\xff", 1007):
+        with pytest.raises(frames.ProtocolError) as caught:
+            frames.parse_close(payload)
+        assert caught.value.code == code
+
+
+def test_codes_that_a_page_may_send():
+    """None, 1000 and 3000 to 4999 are as they are; 1001 is a normal end; others become private codes."""
+    codes = [1000, 1001, 1002, 1005, 1008, 1011, 3000, 4999]
+    assert [frames.sendable_code(code) for code in codes] == [1000, 1000, 4002, 1005, 4008, 4011, 3000, 4999]

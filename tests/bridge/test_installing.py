@@ -1,0 +1,67 @@
+"""Where the bridge is installed, and where not."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import pyws
+import pyws.bridge
+
+import bridge
+from runtimes import Node, required
+
+
+@pytest.mark.pyodide
+def test_import_installs_nothing(cell):
+    """Importing pyws does not load the bridge; importing that loads one module, and changes nothing."""
+    program = """
+        import sys
+        from pyodide.webloop import WebLoop
+
+        for name in [name for name in sys.modules if name.startswith("pyws.bridge")]:
+            del sys.modules[name]
+        method, before = WebLoop.create_connection, set(sys.modules)
+        import pyws.bridge
+        " ".join([*sorted(set(sys.modules) - before), str(WebLoop.create_connection is method)])
+    """
+    assert bridge.run(cell, program) == "pyws.bridge True"
+
+
+def test_on_cpython_nothing_is_installed():
+    """It says so, and loads nothing."""
+    program = """
+import sys
+import pyws.bridge
+print(pyws.bridge.install(handshake=print, force=True), pyws.bridge.uninstall())
+with pyws.bridge.installed() as active:
+    print(active)
+print([name for name in sys.modules if name.startswith("pyws.bridge.")])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["False None", "False", "[]"]
+
+
+def test_in_brython_it_is_an_error(monkeypatch):
+    """With the reason, and what to write instead."""
+    monkeypatch.setattr(pyws.bridge, "sys", SimpleNamespace(platform="brython"))
+    with pytest.raises(pyws.DOMException, match="no asyncio.*pyws.WebSocket") as caught:
+        pyws.bridge.install()
+    assert caught.value.name == "NotSupportedError"
+
+
+@pytest.mark.once
+def test_real_sockets_are_left_alone(peer):
+    """Where Node's sockets are in use, unless somebody insists."""
+    program = """
+        import pyodide_js
+        import pyws.bridge
+
+        await pyodide_js.useNodeSockFS()
+        told = [pyws.bridge.install()]
+        with pyws.bridge.installed(force=True) as active:
+            told += [active, pyws.bridge.install()]
+        str([*told, pyws.bridge.install()])
+    """
+    with required(), Node("pyodide-node-sockets") as node:
+        assert bridge.run(node, program) == "[False, True, True, False]"

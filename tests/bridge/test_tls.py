@@ -1,0 +1,40 @@
+"""Libraries over `wss:`: the same scripts, where the browser does TLS."""
+
+import itertools
+
+import pytest
+
+import bridge
+from peer import Peer
+from runtimes import Node, required
+
+numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory):
+    """A peer that speaks TLS, and the file with its authority, which Python and Node trust."""
+    with Peer(tls=True) as peer, pytest.MonkeyPatch.context() as patch:
+        path = tmp_path_factory.mktemp("tls") / "authority.pem"
+        peer.authority.cert_pem.write_to_path(path)
+        patch.setenv("SSL_CERT_FILE", str(path))
+        patch.setenv("NODE_EXTRA_CA_CERTS", str(path))
+        yield peer
+
+
+@pytest.fixture(scope="module")
+def node(secure):
+    """Pyodide under Node."""
+    with required(), Node("pyodide-node-tls") as node:
+        yield node
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", bridge.PINS)
+def test_library(node, secure, name):
+    script = bridge.LIBRARIES / bridge.PINS[name]["script"]
+    key = f"{name}-{next(numbers)}"
+    wheels = bridge.provide(name)
+    expected = bridge.play_on_cpython(script, secure.origin, f"{key}-cpython", wheels)
+    result = bridge.play_in_pyodide(node, script, secure.origin, key, wheels)
+    assert result == expected, "\n".join(filter(None, [result["error"], expected["error"]]))
