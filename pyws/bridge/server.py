@@ -7,7 +7,7 @@ https://www.rfc-editor.org/rfc/rfc6455
 
 import asyncio
 
-from ..loop import awaitable, later
+from ..loop import call_later, is_awaitable
 from ..webidl import DOMException
 from ..websocket import Connection
 from . import tls
@@ -105,7 +105,7 @@ class Server:
     def attach(self, transport: "Transport") -> None:
         """Begin to serve: once, before anything else."""
         self._transport = transport
-        self._stop_waiting = later(SILENCE, self._waited)
+        self._stop_waiting = call_later(SILENCE, self._waited)
 
     def begin_tls(self, context: object, name: str) -> None:
         """Make this a connection with TLS. Raises OSError if a page cannot do what the context asks for, or too late.
@@ -171,7 +171,7 @@ class Server:
             self._early, self._head = self._head[size:], b""
             self._request = request
             asking = None if self._hook is None else self._hook(request)
-            if not awaitable(asking):
+            if not is_awaitable(asking):
                 self._connect(request)
             else:
                 self.asks = True

@@ -7,7 +7,7 @@ https://docs.python.org/3/library/asyncio-protocol.html
 
 import asyncio
 
-from ..loop import later
+from ..loop import call_later
 from .server import Server
 from .sockets import TransportSocket
 from .tls import BrowserTLS
@@ -164,7 +164,7 @@ class Transport(asyncio.Transport):
 
     def _poll(self) -> None:
         if self._stop_polling is None and not self._server.asks:
-            self._stop_polling = later(POLL_INTERVAL, self._polled)
+            self._stop_polling = call_later(POLL_INTERVAL, self._polled)
 
     def _polled(self) -> None:
         self._stop_polling = None
