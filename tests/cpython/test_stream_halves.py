@@ -6,7 +6,7 @@ import pytest
 from pyws.streams import Outcome, ReadableStream, WritableStream
 from pyws.waiters import MessageQueue
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(10)]
+pytestmark = pytest.mark.timeout(10)
 
 
 class Source:
