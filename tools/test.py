@@ -43,6 +43,12 @@ ALL = ["-m", "pytest", "--numprocesses", "3"]
 # may need what other Pythons do not have.
 CPYTHON = ["-m", "pytest", "--numprocesses", "3", "--cells", "cpython", "-m", "not once"]
 QUICK = ["-k", "not uvloop"]
+# Which lines run: with one loop, and without what plays thousands of conversations or replaces parts of the package.
+# pyproject.toml says how much must be covered.
+MEASURED = [
+    *["-m", "coverage", "run", *CPYTHON, "-k", "not uvloop and not eager"],
+    *[f"--ignore=tests/cpython/test_{name}.py" for name in ("hostile", "sending", "shortcuts")],
+]
 ONCE = re.compile(r"^pytestmark = .*\bpytest\.mark\.once\b", re.M)
 
 LIMIT = 2400
@@ -107,6 +113,12 @@ def main(quick: bool, every_python: bool, arguments: Sequence[str]) -> int:
             folder = environment.ROOT / f".venv-{version}"
             python = environment.provide_venv(folder, program, version, "cpython")
             beside[f"pytest {version}"] = [str(python), *CPYTHON, *once, *arguments]
+        if not arguments:  # a choice of tests covers less
+            for file in environment.ROOT.glob(".coverage*"):
+                file.unlink()
+            beside["pytest coverage"] = [sys.executable, *MEASURED, *once]
+            beside["coverage combine"] = [sys.executable, "-m", "coverage", "combine", "--quiet"]
+            beside["coverage report"] = [sys.executable, "-m", "coverage", "report"]
     # Side by side: where tests wait for a browser, another step goes on.
     lanes = [Lane(first, shown=True), Lane(beside, shown=False)]
     for lane in lanes:

@@ -6,7 +6,7 @@ import pytest
 from pyws.streams import Outcome, ReadableStream, WritableStream
 from pyws.waiters import MessageQueue
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(10)]
+pytestmark = pytest.mark.timeout(10)
 
 
 class Source:
@@ -83,6 +83,24 @@ def test_the_source_is_pulled_when_all_was_taken():
         return journal
 
     assert asyncio.run(main()) == ["one", "pull", "two", True]
+
+
+@pytest.mark.rows("WSS-17")
+def test_a_readable_half_is_a_loop_over_its_messages():
+    """To the end; while a reader has it, only that may read."""
+
+    async def main():
+        _, _, messages, _, readable, _ = halves()
+        for message in ("one", "two"):
+            messages.put(message)
+        messages.end()
+        journal = [message async for message in readable]
+        readable.getReader()
+        with pytest.raises(TypeError):
+            await anext(readable)
+        return journal
+
+    assert asyncio.run(main()) == ["one", "two"]
 
 
 @pytest.mark.rows("WSS-18")

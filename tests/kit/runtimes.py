@@ -32,7 +32,7 @@ SCENARIO_FILES = TESTS.glob("scenarios/*.py")
 PAGE_FILES = ["kit/notation.py", "kit/stage.py", *sorted(f"scenarios/{path.name}" for path in SCENARIO_FILES)]
 
 READY_WITHIN = 50  # seconds for a page to load its interpreter
-SCENARIO_WITHIN = 50  # seconds for one scenario in a page; its own waits end sooner
+SCENARIO_WITHIN = 50  # seconds for one scenario; its own waits end sooner
 
 
 class Unavailable(Exception):
@@ -96,7 +96,7 @@ class CPython:
             with asyncio.Runner(debug=True, loop_factory=self.loop_factory) as runner:
                 loop = runner.get_loop()
                 loop.set_exception_handler(lambda _, context: complaints.append(describe(context)))
-                result = runner.run(stage.perform(name, origin, key, "cpython"))
+                result = runner.run(soon(stage.perform(name, origin, key, "cpython")))
                 complaints += [f"left running: {task}" for task in asyncio.all_tasks(loop)]
             gc.collect()
         complaints += [f"{warning.category.__name__}: {warning.message}" for warning in caught]
@@ -107,6 +107,12 @@ class CPython:
             complaints.append(f"{count_descriptors() - descriptors} descriptors left open")
         result["error"] = "\n".join(filter(None, [result["error"], *complaints])) or None
         return result
+
+
+async def soon(job):
+    """What `job` returns; `TimeoutError`, and where it waited, if it hangs: uvloop heeds no alarm of pytest-timeout."""
+    async with asyncio.timeout(SCENARIO_WITHIN):
+        return await job
 
 
 def begin_eagerly(loop, job, **options):

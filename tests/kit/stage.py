@@ -174,7 +174,8 @@ class Stage:
 
     async def heard(self, ws):
         """Rows of what the peer heard on this connection after the handshake, once that conversation is over."""
-        return ["heard " + line for line in await self.ask("heard/" + self._keys[id(ws)])]
+        lines = await self.ask("heard/" + self._keys[id(ws)])  # Brython loses its frames in a comprehension that awaits
+        return ["heard " + line for line in lines]
 
     async def written(self, ws):
         """How many bytes of this connection the network took from the peer."""

@@ -478,11 +478,12 @@ async def bad_close_arguments_raise_and_change_nothing(stage):
 @scenario("CLS-20", "RST-03", "SRV-04")
 async def close_waits_for_the_server(stage):
     """CLOSING lasts until the server has answered and ended TCP."""
-    ws = stage.connect("accept", "until close", "wait 0.3", "close 1000", "wait 0.3")
+    ws = stage.connect("accept", "until close", "sleep", "close 1000", "wait 0.3")
     await stage.opened(ws)
     ws.close()
     await stage.sleep(0.15)
     stage.note(f"meanwhile {ws.readyState}")
+    await stage.wake(ws)
     await stage.closed(ws)
     return ["open 1", "meanwhile 2", "close 3 clean 1000 ''"]
 

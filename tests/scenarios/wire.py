@@ -28,10 +28,11 @@ def block(seconds):
 @scenario("RST-04", "RST-05", "SRV-01")
 async def closing_shows_until_the_server_ends_tcp(stage):
     """The server's Close sets CLOSING, after the message before it; CLOSED comes with the end of TCP."""
-    ws = stage.connect("hold", "accept", "text last", "close 3002 bye", "release", "read", "wait 0.2")
+    ws = stage.connect("hold", "accept", "text last", "close 3002 bye", "release", "read", "sleep")
     await stage.messages(ws, 1)
     await stage.sleep(0.1)
     stage.note(f"meanwhile {ws.readyState}")
+    await stage.wake(ws)
     await stage.closed(ws)
     stage.journal += await stage.heard(ws)
     close = "close 3 clean 3002 'bye'"
@@ -135,7 +136,7 @@ async def the_buffer_stays_within_a_task(stage):
 @scenario("BUF-08", "BUF-07", "BUF-09", "SND-14")
 async def what_was_sent_before_close_drains(stage):
     """While CLOSING the buffer loses what was sent before `close` and keeps what was "sent" after it."""
-    ws = stage.connect("accept", "until close", "wait 0.2")
+    ws = stage.connect("accept", "until close", "sleep")
     await stage.opened(ws)
     ws.send("abc")
     ws.close(1000)
@@ -143,6 +144,7 @@ async def what_was_sent_before_close_drains(stage):
     stage.note(f"called {ws.bufferedAmount}")
     await stage.sleep(0.1)
     stage.note(f"meanwhile {ws.readyState} {ws.bufferedAmount}")
+    await stage.wake(ws)
     await stage.closed(ws)
     stage.note(f"finally {ws.bufferedAmount}")
     stage.journal += await stage.heard(ws)
@@ -875,7 +877,7 @@ async def one_handshake_at_a_time(stage):
     """Sockets to one host and port connect in the order of their making: a slow first one holds up the others."""
     if stage.engine in ("webkit", "node"):  # Deviation: TMO-04, WebKit and Node
         return []
-    slow = stage.connect("wait 0.4", "accept", "until close", name="first")
+    slow = stage.connect("wait 0.8", "accept", "until close", name="first")
     quick = stage.connect("accept", "until close", name="second")
     last = stage.connect("accept", "until close", name="third")
     await stage.sleep(0.1)
