@@ -41,7 +41,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # What few programs need is loaded when one asks for it. (`from . import` would ask here again in Brython.)
+    # A class that few programs need is loaded when a program asks for it. (`from . import` would call this function
+    # again in Brython.)
     found: dict[str, object] = {}
     if name in ("ReconnectingEvent", "ReconnectingWebSocket"):
         from .reconnecting import ReconnectingEvent, ReconnectingWebSocket

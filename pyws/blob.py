@@ -126,7 +126,7 @@ class Blob:
 
 
 class _Chunks:
-    """What `Blob.stream()` returns."""
+    """The asynchronous iterator that `Blob.stream()` returns."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data

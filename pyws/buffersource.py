@@ -1,6 +1,6 @@
-"""Web IDL's buffer sources: the bytes of Python objects, and of JavaScript's where Python runs beside it.
+"""Web IDL's buffer sources: the bytes of Python objects, and of JavaScript objects where Python runs beside JavaScript.
 
-Its law: what is taken of a buffer is a copy. The size of the buffer's items does not matter.
+Its law: the bytes that are taken from a buffer are a copy. The size of the buffer's items does not matter.
 https://webidl.spec.whatwg.org/#BufferSource
 """
 
@@ -34,7 +34,7 @@ _VIEWS = (
 
 
 def kind_of(value: "Any") -> str:
-    """Return BLOB, BUFFER (an ArrayBuffer or a view of one) or SHARED for a value of JavaScript's; "" for any other."""
+    """Return BLOB, BUFFER (an ArrayBuffer or a view of one) or SHARED for a value of JavaScript; "" for any other."""
     name = loop.js_class_name(value)
     if name in _BLOBS:
         return BLOB
@@ -49,8 +49,8 @@ def to_bytes(
     """Return a copy of the bytes of a buffer: of a Python object with the buffer protocol, or of a JavaScript buffer.
 
     `copy` makes the copy of a JavaScript buffer. A JavaScript Blob is returned as it is, unless there is a
-    `blob_advice`: what the program should do instead. Raises `TypeError` for any other value: its message begins with
-    `expected`, a sentence about what is taken, and ends with advice.
+    `blob_advice`, which says how the program can send it. Raises `TypeError` for any other value: its message begins
+    with `expected`, a sentence about the types that are taken, and ends with advice.
     https://webidl.spec.whatwg.org/#js-buffer-source-types
     """
     if type(value) is bytes:
@@ -83,7 +83,7 @@ def describe(value: object) -> str:
 
 
 def advice(value: "Any", of_blob: str = "") -> str:
-    """Return advice on how to make a message of a value that is none; `of_blob` is the advice for a JavaScript Blob."""
+    """Return advice on how to make a message of another value; `of_blob` is the advice for a JavaScript Blob."""
     kind, name = kind_of(value), loop.js_class_name(value)
     if kind == BLOB:
         return of_blob

@@ -29,7 +29,7 @@ class Event(metaclass=Interface):
 
     _pyws_MEMBERS: "tuple[str, ...]" = ("bubbles", "cancelable", "composed")
 
-    # What most events share stands on the class, so that making one stores only what differs.
+    # The values that most events share are attributes of the class: a new event stores only values that differ.
     _pyws_bubbles = _pyws_cancelable = _pyws_composed = _pyws_trusted = False
     _pyws_target: "EventTarget | None" = None
     _pyws_current_target: "EventTarget | None" = None
@@ -50,7 +50,7 @@ class Event(metaclass=Interface):
 
     @property
     def type(self) -> str:
-        """What happened, such as "message".
+        """The name of the event, such as "message".
 
         https://dom.spec.whatwg.org/#dom-event-type
         """
@@ -247,7 +247,7 @@ class Listener:
         return function is getattr(callback, "__func__", None)
 
     def call(self, event: Event) -> object:
-        """Call the method `handleEvent` of a callback that is no function; an event handler needs to be one."""
+        """Call the method `handleEvent` of a callback that is not a function; for an event handler, do nothing."""
         if self.handler:
             return None
         handle = getattr(self.callback, "handleEvent", None)
@@ -293,9 +293,9 @@ class EventTarget(metaclass=Interface):
         """Call `callback(event)`, or its `handleEvent(event)`, for each event of that type.
 
         The same callback is added once for each `capture`. `once` removes it before its first call; `passive` makes
-        its `preventDefault()` do nothing; aborting `signal` (in a page it may be JavaScript's) removes it. An
+        its `preventDefault()` do nothing; aborting `signal` (in a page also a signal of JavaScript) removes it. An
         `async def` is started as a task.
-        Raises `TypeError` for what can never be called.
+        Raises `TypeError` for a callback that can never be called.
         https://dom.spec.whatwg.org/#dom-eventtarget-addeventlistener
         """
         if not isinstance(type, str):
@@ -418,7 +418,7 @@ class EventTarget(metaclass=Interface):
                     if result is not None:
                         listener.process_return_value(event, result)
                 else:
-                    # Each adding and removing makes a new tuple, so these lists stay as they are meanwhile.
+                    # A listener that is added or removed makes a new tuple: these lists do not change during the calls.
                     ending = self._pyws_invoke(event, [listener for listener in listeners if listener.capture])
                     listeners = self._pyws_listeners[event._pyws_type]
                     at_target = self._pyws_invoke(event, [listener for listener in listeners if not listener.capture])
@@ -553,7 +553,7 @@ class AbortSignal(EventTarget):
         return self._pyws_reason
 
     def throwIfAborted(self) -> None:
-        """Raise the reason, if aborted (wrapped in an `AbortError` if it is no exception).
+        """Raise the reason, if aborted (wrapped in an `AbortError` if it is not an exception).
 
         https://dom.spec.whatwg.org/#dom-abortsignal-throwifaborted
         """

@@ -134,7 +134,7 @@ js_once = runtime.js_once
 """js_once(callback): make a function that JavaScript may call once."""
 
 
-# What follows is the same in all runtimes.
+# The functions below are the same in all runtimes.
 
 
 def complete(call: "Callable[[], object]") -> None:
@@ -199,7 +199,7 @@ def start(job: "Awaitable[Any]") -> object:
         if not task.cancelled():
             task.exception()
         if is_coroutine(job):
-            job.close()  # type: ignore[attr-defined] # a coroutine has it
+            job.close()  # type: ignore[attr-defined] # a coroutine has this method
 
     tasks.mark_started(job)
     # The runtime refers to a task only weakly: this set keeps it alive until it ends.

@@ -1,4 +1,4 @@
-"""The Observable proposal, as far as events are awaited with it: what `EventTarget.when` returns.
+"""The Observable proposal, as far as events are awaited with it: the result of `EventTarget.when`.
 
 Its law: an iteration that is left, canceled or collected leaves no listener at its target.
 https://wicg.github.io/observable/
@@ -71,7 +71,7 @@ class Subscription:
         end: "Callable[[], object]",
     ) -> None:
         self.end = end
-        self.finalizer: object = None  # what `loop.on_collected` wants to be kept
+        self.finalizer: object = None  # the value of `loop.on_collected`, which has to be kept
         self._target = target
         self._type = type
         self._listener: Any = None

@@ -4,7 +4,7 @@ Its law: `Outcome` alone knows how a stream ends; each half asks it. A half know
 
     the source  .pull()                more may come: the last message that had come was taken
                 .cancel(reason)        nothing more is wanted
-    the sink    .message(chunk)        return what a program's chunk stands for; `TypeError` if it is no message
+    the sink    .message(chunk)        return the message of a program's chunk; `TypeError` if it is not a message
                 await .write(message)  send it, and wait until it has left; raise if it never will
                 await .close()         send what was written, then close, and wait for the end
                 await .abort(reason)   close, and wait for what is being sent
@@ -59,7 +59,7 @@ class Outcome:
     aborted: "BaseException | None" = None
     """Why the writable half was aborted by `abort()`."""
     told = False
-    """Whether a task of the program was told of `error`."""
+    """Whether `error` was raised in a task of the program."""
 
     def tell(self, error: BaseException) -> BaseException:
         """Return `error` to be raised in a task of the program, without the frames of other tasks."""
@@ -68,7 +68,7 @@ class Outcome:
         return error.with_traceback(None)
 
     def write_error(self, is_open: bool) -> "BaseException | None":
-        """Return why nothing can be written any more, or None; `is_open` is the sink's."""
+        """Return why nothing can be written any more, or None; `is_open` is the `open` of the sink."""
         if self.aborted is not None:
             return self.aborted
         if self.error is None and not is_open:
@@ -77,7 +77,7 @@ class Outcome:
 
 
 class ReadResult:
-    """What `read()` gives: `value`, a `str` or `bytes`; None and `done` after the last."""
+    """The result of `read()`: `value`, a `str` or `bytes`, and `done`; after the last message, None and True."""
 
     def __init__(self, value: "str | bytes | None", done: bool) -> None:
         self.value = value
@@ -110,7 +110,7 @@ class ReadableStream:
         return self._reader
 
     async def cancel(self, reason: "Any" = None) -> None:
-        """Begin the closing handshake, with code and reason of a `WebSocketError`; what was not read is lost."""
+        """Begin the closing handshake, with code and reason of a `WebSocketError`; unread messages are lost."""
         self._check_unlocked()
         self._cancel(reason)
 
@@ -221,7 +221,7 @@ class WritableStream:
     async def abort(self, reason: "Any" = None) -> None:
         """Begin the closing handshake, with code and reason of a `WebSocketError`, and wait for what is being sent.
 
-        What was written and is not being sent yet fails.
+        A `write()` fails if its message is not being sent yet.
         """
         self._check_unlocked()
         await self._abort(reason)
@@ -308,8 +308,8 @@ class Writer:
     async def write(self, chunk: "Any") -> None:
         """Send a message, and wait until it has left: text for `str`, binary for any buffer, else `TypeError`.
 
-        A task that is canceled while it waits has sent the message if its turn had come; what was written later goes
-        out after it.
+        A task that is canceled while it waits has sent the message if its turn had come; messages that were
+        written later go out after it.
         Raises `TypeError` after `close()`, "InvalidStateError" if the closing began otherwise, `WebSocketError` if the
         connection failed before it left, the reason of `abort`.
         """
@@ -327,7 +327,7 @@ class Writer:
         await self._locked_stream()._abort(reason)
 
     def releaseLock(self) -> None:
-        """Let others write; what was written is still sent. A pending `ready` or `closed` raises `TypeError`."""
+        """Let others write; written messages are still sent. A pending `ready` or `closed` raises `TypeError`."""
         writable, self._writable = self._writable, None
         if writable is not None:
             writable._writer = None

@@ -1,4 +1,4 @@
-"""What tasks wait for: their turn (`Waiters`), the next message (`MessageQueue`), one value or error (`Promise`).
+"""Objects to wait for: a turn (`Waiters`), the next message (`MessageQueue`), one value or error (`Promise`).
 
 Its law: the tasks that wait are served in the order in which they came, and a task that is canceled takes nothing away
 from the others.
@@ -73,7 +73,7 @@ class MessageQueue:
     def __init__(self) -> None:
         self.items: list[Any] = []
         self.error: BaseException | None = None
-        """What `take` raises when nothing is left; None before the end."""
+        """The exception that `take` raises when nothing is left; None before the end."""
         self.waiters = Waiters(lambda: self.items or self.error)
 
     def put(self, item: object) -> None:
@@ -105,7 +105,7 @@ class MessageQueue:
 class Promise:
     """A value or an error that comes once, for any number of tasks that wait for it.
 
-    `told(error)` is called each time that a task is told of the error.
+    `told(error)` is called each time that the error is raised in a task.
     https://webidl.spec.whatwg.org/#idl-promise
     """
 
@@ -117,7 +117,7 @@ class Promise:
         self._waiting: list[Any] = []
 
     def wait(self) -> "Awaitable[Any]":
-        """Return a future of the value or the error, to be awaited once; if nobody awaits it, nothing is reported."""
+        """Return a future of the value or the error, to be awaited once; if no task awaits it, nothing is reported."""
         future: Awaitable[Any] = loop.future()
         loop.mark_handled(future)
         if self.settled:

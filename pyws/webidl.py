@@ -124,7 +124,7 @@ class DOMException(Exception, metaclass=Interface):
 
     @property
     def message(self) -> str:
-        """What went wrong, for a person.
+        """The description of the error, for a person.
 
         https://webidl.spec.whatwg.org/#dom-domexception-message
         """
@@ -183,7 +183,7 @@ def to_usv_string(value: object, name: str) -> str:
 
 
 def to_integer(value: "Any", name: str) -> int:
-    """Return `value` as an `int`; `TypeError` for what is no whole number."""
+    """Return `value` as an `int`; `TypeError` for a value that is not a whole number."""
     # Deviation: CLS-03, everywhere
     if not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be int, not {type(value).__name__}")

@@ -8,11 +8,11 @@ The seam. Below it stands `Connection` (`browser/connection.py` in a page, `cpyt
     down  Connection(url, protocols, owner) begins to connect; may raise DOMException SyntaxError or SecurityError
           StreamConnection(…, idle)         the same for a stream; if idle, connects to nothing and waits for its close
           .send(data) -> state              str: a text message, bytes: a binary message; taken only if OPEN.
-                                            In a page also JavaScript's: a Blob, or a copy of a buffer
+                                            In a page also a Blob of JavaScript, or a copy of a JavaScript buffer
           .close(code, reason)              int | None, str: already valid
           .time_out(name, seconds)          give up while connecting: the owner's limit of that name is over
           .held                             whether the program still listens: else it may be collected as garbage
-          .pause(bool)                      receive no more for now, or again: what was read already comes up still
+          .pause(bool)                      receive no more for now, or again; data that was read before still comes up
     read  .url  .state  .buffered           state is asked, never mirrored
           .full                             whether a stream should send no more for now
           .sent  .gone                      of a stream: payload bytes that `send` took; those of them that have left
@@ -23,8 +23,8 @@ The seam. Below it stands `Connection` (`browser/connection.py` in a page, `cpyt
           owner._pyws_received(data, timestamp)  str | bytes, and a time stamp of loop.now()
           owner._pyws_closed(failed, clean, code, reason)
 
-What a listener raises that ends the program, such as SystemExit, comes out of these when everyone was called. After
-"closed" that means: call it again, until it returns; each event is fired once.
+If a listener raises an exception that ends the program, such as SystemExit, these methods raise it when all listeners
+were called. After "closed" that means: call it again, until it returns; each event is fired once.
 
 Its laws: 1. Nothing comes up from inside a call down. 2. "Opened" comes at most once and before anything "received";
 "closed" comes exactly once, and last. 3. When a call comes up, `state` already agrees. 4. After `close()` or a failure
@@ -111,11 +111,11 @@ class WebSocket(EventTarget):
         ws.onmessage = lambda event: ws.close(1000, event.data)
         ws.onclose = lambda event: print(event.code, event.reason)
 
-    It begins to connect at once and returns; the rest is told by events, never from inside a call:
+    It begins to connect at once and returns; events report the rest, never from inside a call:
 
     open      connected: now `send()` may be called.
     message   a message came: `event.data` is `str`, or for binary what `binaryType` says.
-    error     the connection failed; why is told to no program. `close` follows at once.
+    error     the connection failed; no event says why. `close` follows at once.
     close     the end, exactly once and last: `event.code`, `event.reason`, `event.wasClean`.
 
     Listen by `ws.onopen = ...` and its like, or by `ws.addEventListener("open", ...)`. A listener is a function of one
@@ -234,7 +234,7 @@ class WebSocket(EventTarget):
     def bufferedAmount(self) -> int:
         """The bytes of messages given to `send()` that the network has not taken; stays as it is within a task.
 
-        What is "sent" after the closing began is added and never leaves.
+        The bytes of a message that is sent after the closing began are added and never leave.
         https://websockets.spec.whatwg.org/#dom-websocket-bufferedamount
         """
         return self._pyws_connection.buffered + self._pyws_unsent
@@ -257,7 +257,7 @@ class WebSocket(EventTarget):
 
     @property
     def binaryType(self) -> str:
-        """What binary messages become: "blob" (a `Blob`, the default) or "arraybuffer" (`bytes`).
+        """The type of binary messages: "blob" (a `Blob`, the default) or "arraybuffer" (`bytes`).
 
         Any other value is ignored.
         https://websockets.spec.whatwg.org/#dom-websocket-binarytype
@@ -340,7 +340,8 @@ class WebSocket(EventTarget):
         self._pyws_dispatch(event)
 
     def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
-        # A listener may end the program here: whoever called calls again, and it goes on where it was.
+        # A listener may raise an exception that ends the program: then the caller calls again, and the next call goes
+        # on where this one was left.
         if failed and not self._pyws_failed:
             self._pyws_failed = True
             self._pyws_fire(Event("error"))
@@ -349,7 +350,7 @@ class WebSocket(EventTarget):
             event._pyws_was_clean = clean
             event._pyws_code = code
             event._pyws_reason = reason
-            self._pyws_ended = True  # so that who asks in a listener of this event is not kept waiting
+            self._pyws_ended = True  # so that a wait that begins in a listener of this event ends at once
             self._pyws_fire(event)
         self._pyws_end()
 

@@ -26,9 +26,10 @@ MESSAGE_TYPES = "a message is str, bytes or any buffer"
 
 
 class WebSocketError(DOMException):
-    """The connection of a stream failed or was refused: `closeCode` and `reason` are the server's, if it said any.
+    """The connection of a stream failed or was refused: `closeCode` and `reason` are those of the server, if any.
 
-    `WebSocketError("no more", closeCode=4000, reason="…")`, given to `cancel` or `abort`, is what the server is told.
+    `WebSocketError("no more", closeCode=4000, reason="…")`, given to `cancel` or `abort`, sets the code and the reason
+    that the server gets.
     https://developer.mozilla.org/docs/Web/API/WebSocketError
     """
 
@@ -70,7 +71,7 @@ def _failure(message: str, code: int | None = None, reason: str = "") -> WebSock
 
 
 class WebSocketOpenInfo:
-    """What `opened` gives: `readable`, `writable`, `extensions` and `protocol`."""
+    """The value of `opened`: `readable`, `writable`, `extensions` and `protocol`."""
 
     def __init__(self, readable: "ReadableStream", writable: "WritableStream", extensions: str, protocol: str) -> None:
         self.readable = readable
@@ -80,7 +81,7 @@ class WebSocketOpenInfo:
 
 
 class WebSocketCloseInfo:
-    """What `closed` gives: `closeCode` and `reason` of the server's Close frame; 1005 if it had none."""
+    """The value of `closed`: `closeCode` and `reason` of the server's Close frame; 1005 if it had no code."""
 
     def __init__(self, closeCode: int, reason: str) -> None:
         self.closeCode = closeCode
@@ -228,7 +229,7 @@ class MessageSink:
 
     async def _wait(self, sent: Sent) -> None:
         """Wait until a message has left, or never will. Only one task may wait for each."""
-        await loop.next_turn()  # what is sent in one turn of the loop goes out together, at the end of it
+        await loop.next_turn()  # all messages of one turn of the loop go out together, at the end of it
         if not sent.settled:
             self.update()
         if not sent.settled:
@@ -326,7 +327,7 @@ class WebSocketStream(metaclass=Interface):
         closeCode: int | None = None,
         reason: str | None = None,
     ) -> None:
-        """Begin the closing handshake; before `opened`, give up. What was received can be read still.
+        """Begin the closing handshake; before `opened`, give up. Messages that were received can still be read.
 
         `closeCode` and `reason` (a dictionary may hold them) are those of `WebSocket.close`, with its errors.
         https://developer.mozilla.org/docs/Web/API/WebSocketStream/close
@@ -338,7 +339,7 @@ class WebSocketStream(metaclass=Interface):
             self._pyws_connection.close(code, words)
             self._pyws_sink.go_on()  # a task that waits to send need not wait any more
 
-    # What the proposal does not have: the ways of Python.
+    # Methods for Python programs, which the proposal does not have.
 
     async def send(self, data: "Any") -> None:
         """Send a message when it is open, and wait until it has left: text for `str`, binary for any buffer.

@@ -1,1 +1,1 @@
-"""What only a page loads: the browser's own WebSocket, in Pyodide and in Brython."""
+"""The modules that only a page loads: the browser's own WebSocket, in Pyodide and in Brython."""

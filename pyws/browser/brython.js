@@ -1,6 +1,6 @@
 // The functions of JavaScript that brython.py calls, because Python cannot do the same.
 const functions = {
-  // Make a WebSocket. Of an exception, Brython itself would lose the name; and it would keep the class, which a page may
+  // Make a WebSocket. Brython itself would lose the name of an exception, and would keep the class, which a page may
   // replace.
   newSocket(url, protocols) {
     try {
@@ -39,8 +39,8 @@ const functions = {
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(data.source));
   },
 
-  // If Python asks an object for a method, Brython keeps the method with the object that has it, here with
-  // `Object.prototype`. Then all objects have it, bound to the first one.
+  // If Python asks an object for a method, Brython stores the bound method in the object that defines the method, here
+  // in `Object.prototype`. Then every object gets a method that is bound to the first object.
   className(value) {
     return Object.prototype.toString.call(value).slice(8, -1);
   },

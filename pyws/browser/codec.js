@@ -41,12 +41,12 @@ function createLink(receivedProxy, sentProxy) {
     return ~array.length;
   }
 
-  // The `send` of an engine has copied the data when it returns. Any other one (of a host, or of a page that has replaced
-  // it) may keep the data, and gets a copy.
+  // The `send` of an engine has copied the data when it returns. Any other one (of a host, or of a page that has
+  // replaced it) may keep the data, and gets a copy.
   const nativeSend = /^function send\(\)\s*\{\s*\[native code\]\s*\}$/;
 
-  // Have `unpack(packed, timeStamp)` called with each message of a WebSocket. Return a function that sends, if the socket
-  // is open, and returns its `readyState`. It takes text, an array, a Blob, or the size of a message in the memory.
+  // Have `unpack(packed, timeStamp)` called with each message of a WebSocket. Return a function that sends, if the
+  // socket is open, and returns its `readyState`. It takes text, an array, a Blob, or the size of a message in the memory.
   return function link(socket, unpack) {
     const { send } = socket;
     const copies = typeof send === "function" && nativeSend.test(Function.prototype.toString.call(send));

@@ -1,6 +1,6 @@
 """The browser's own WebSocket, for Pyodide and Brython.
 
-Its law: what crosses the boundary to JavaScript for a message is a string, a number or one copy of bytes; nothing of
+Its law: a message crosses the boundary to JavaScript as a string, a number or one copy of bytes; no object of
 JavaScript is made before the first connection.
 https://websockets.spec.whatwg.org/
 """
@@ -45,20 +45,21 @@ class UserAgent:
 
 
 class Connection:
-    """A WebSocket of the browser's: the other side of the seam (see `websocket.py`)."""
+    """A WebSocket of the browser: the other side of the seam (see `websocket.py`)."""
 
     refusal = None  # a page does not learn how a server refuses
     canceled = False
 
     held = False
-    """The browser itself keeps a socket alive that somebody listens to."""
+    """The browser itself keeps a socket alive while its events have listeners."""
 
     def __init__(self, url: str, protocols: "list[str]", owner: "Any", idle: bool = False) -> None:
         self._owner = owner
         self._protocols = protocols
         self._opened = self._failed = self._given_up = self._closing = self._ended = False
         self._buffered = 0
-        # What was sent since a Blob whose bytes are not read yet, and how many bytes; then how to close.
+        # The messages that wait: a Blob whose bytes are not read yet, and all later messages; their size in bytes; the
+        # arguments of a `close` that comes after them.
         self._waiting: list[Any] = []
         self._waiting_size = 0
         self._close_arguments: tuple[int | None, str] | None = None
@@ -94,7 +95,7 @@ class Connection:
     def send(self, data: "Any") -> int:
         """Send a message, if OPEN; the state: to ask for it would be a call of its own.
 
-        `data` is `str` or `bytes`; in a page also JavaScript's: a Blob, or a copy of a buffer (see `buffersource.py`).
+        `data` is `str`, `bytes`, a Blob of JavaScript, or a copy of a JavaScript buffer (see `buffersource.py`).
         """
         if self._send is None or self._given_up:
             return self.state
@@ -150,7 +151,8 @@ class Connection:
             self._close(*self._close_arguments)
 
     async def _read(self, js_blob: "Any") -> "Any":
-        # Whoever sent a file that cannot be read (any more) must not take it for sent: as in Chromium, it is a failure.
+        # If a file cannot be read (any more), the program must not believe that it was sent: as in Chromium, the
+        # connection fails.
         try:
             return await js_blob.arrayBuffer()
         except Exception:
@@ -160,7 +162,7 @@ class Connection:
                 self._end(False, 1006, "")
             return None
 
-    # What the socket says.
+    # The events of the socket.
 
     def _receiver(self) -> "Received":
         """Return what is called with each message."""
@@ -200,7 +202,7 @@ class Connection:
         self._end(clean, code, reason)
 
     def _end(self, clean: bool, code: int, reason: str) -> None:
-        """End, in whatever way: the first time counts."""
+        """End the connection. Only the first call has an effect."""
         if self._ended:
             return
         self._ended = True
@@ -219,7 +221,7 @@ class Connection:
             self._finish(*details)
 
     def _finish(self, failed: bool, clean: bool, code: int, reason: str) -> None:
-        # All is released before anybody is told: a listener may raise what nobody catches.
+        # All is released before the owner is called: a listener may raise an exception that ends the program.
         self._buffered = self.buffered
         self._js_socket = self._send = None
         js_functions, self._js_functions = self._js_functions, []
@@ -239,10 +241,10 @@ def _size_of(data: "Any") -> int:
 class StreamConnection(Connection):
     """A connection that is asked whether the network takes more.
 
-    A browser's WebSocket cannot be told to wait, and does not say when it has sent: what it receives is kept above,
-    what waits to be sent is looked at every now and then. Chromium's own WebSocketStream could do both, but as of
-    version 156 it drops what was not read yet when the server closes, and when the connection is lost while it sends,
-    the page crashes.
+    A browser's WebSocket cannot stop receiving for a while, and does not report when it has sent a message: the stream
+    keeps the messages that were received, and the number of unsent bytes is read repeatedly. Chromium's own
+    WebSocketStream could do both, but as of version 156 it drops messages that were not read yet when the server
+    closes, and when the connection is lost while it sends, the page crashes.
     """
 
     drained: "Callable[[], object] | None" = None

@@ -111,7 +111,9 @@ def faults(text):
 
 
 CHECKED = sorted(
-    path for glob in ("__main__.py", "reconnecting.py", "commands/*.*", "cpython/*.py") for path in PACKAGE.glob(glob)
+    path
+    for path in PACKAGE.rglob("*.*")
+    if path.suffix in (".py", ".js", ".css", ".html") and "bridge" not in path.relative_to(PACKAGE).parts
 )
 
 
