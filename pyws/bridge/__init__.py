@@ -27,8 +27,8 @@ def install(*, handshake: "Hook | None" = None, force: bool = False) -> bool:
     """Give Pyodide's event loop connections, and return whether it has them now.
 
     handshake  called with the `Request` of each opening handshake before the page connects; it may be `async def`. It
-               may change the URL, add subprotocols and take away headers, which no page can send. What it raises ends
-               the connection. None keeps the hook of an earlier call.
+               may change the URL, add subprotocols and take away headers, which no page can send. An exception that it
+               raises ends the connection. None keeps the hook of an earlier call.
     force      install where Pyodide has sockets of its own, too: in Node after `useNodeSockFS()`, in Cloudflare's
                workers. Else they are left alone.
 
@@ -51,7 +51,7 @@ def install(*, handshake: "Hook | None" = None, force: bool = False) -> bool:
 
 
 def uninstall() -> None:
-    """Take the connections away from Pyodide's event loop; what is connected stays so.
+    """Take the connections away from Pyodide's event loop; open connections stay open.
 
     Does nothing where nothing is installed.
     """

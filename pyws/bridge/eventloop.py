@@ -1,7 +1,7 @@
-"""What takes the place of methods of Pyodide's event loop: names of hosts, and connections.
+"""Functions that take the place of methods of Pyodide's event loop: names of hosts, and connections.
 
-Its law: a socket of the library's only remembers where it is meant to be connected; it is closed as soon as there is a
-transport. What has nothing to do with TCP goes to the event loop's own methods.
+Its law: for a socket of the library only the address is kept that it is meant to be connected to; the socket is closed
+as soon as there is a transport. Calls that have nothing to do with TCP go to the event loop's own methods.
 https://docs.python.org/3/library/asyncio-eventloop.html
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Address = tuple[Any, ...]
 
 _hook: "Hook | None" = None
-_own: "list[tuple[Any, str, Any]]" = []  # what was replaced: where, its name, what it was
+_own: "list[tuple[Any, str, Any]]" = []  # the replaced methods: the class, the name, the method
 _connected: "WeakKeyDictionary[socket.socket, Address]" = WeakKeyDictionary()
 
 PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -108,7 +108,7 @@ async def create_connection(
     server_hostname: "str | None" = None,
     **_: object,
 ) -> "tuple[asyncio.BaseTransport, asyncio.BaseProtocol]":
-    """Take the place of `create_connection`: what is connected is what the library asks for by its request, later.
+    """Take the place of `create_connection`: the WebSocket is opened later, by the request of the library.
 
     https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.create_connection
     """
@@ -211,7 +211,7 @@ def call_at(
 def _addresses(
     host: "str | bytes | None", port: "int | str | bytes | None", family: int
 ) -> "list[tuple[int, int, int, str, Address]]":
-    """Return the one address of a host, as `getaddrinfo` has it. Raises `socket.gaierror` for a port with no number."""
+    """Return the one address of a host, as `getaddrinfo` does. Raises `socket.gaierror` for a port with no number."""
     name = (host.decode() if isinstance(host, bytes) else host or "localhost").strip("[]")
     if isinstance(port, bytes):
         port = port.decode()

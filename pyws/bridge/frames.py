@@ -1,6 +1,6 @@
 """Frames as a server of RFC 6455 has them: it reads masked ones and writes others.
 
-Its law: no I/O; what is fed may end anywhere; what waits for the rest of its frame is joined once.
+Its law: no I/O; the data that is fed may end anywhere; bytes that wait for the rest of their frame are joined once.
 https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 """
 
@@ -17,7 +17,7 @@ NORMAL_CLOSURE, GOING_AWAY, PROTOCOL_ERROR, NO_STATUS, INVALID_DATA = 1000, 1001
 
 
 class ProtocolError(Exception):
-    """What was read breaks the protocol: `code` and `reason` are for the Close frame that answers it."""
+    """The data that was read breaks the protocol: `code` and `reason` are for the Close frame that answers it."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -149,7 +149,7 @@ def close_payload(code: int, reason: str) -> bytes:
 
 
 def parse_text(payload: bytes) -> str:
-    """Return the text of a payload. Raises `ProtocolError` if it is no UTF-8."""
+    """Return the text of a payload. Raises `ProtocolError` if it is not UTF-8."""
     try:
         return payload.decode()
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
-"""The opening handshake that a library asks for: what a page can do of it, and the answer.
+"""The opening handshake that a library asks for: the parts that a page can do, and the answer.
 
-Its law: what a page cannot send, and the service may need, is an error; what carries nothing is dropped, and the log
-says so once. Only names of headers come into the log and into errors, never values.
+Its law: a header that a page cannot send, and the service may need, is an error; a header without such a use is
+dropped, and the log says so once. Only names of headers come into the log and into errors, never values.
 https://www.rfc-editor.org/rfc/rfc6455#section-4
 """
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 LARGEST_HEAD = 1 << 16  # bytes
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-# What the handshake itself is made of: the page sends its own.
+# Headers of the handshake itself: the page sends its own.
 HANDSHAKE = {"host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version"}
 HANDSHAKE |= {"sec-websocket-protocol", "sec-websocket-extensions"}
-# What a browser sends with values of its own.
+# Headers that a browser sends with values of its own.
 BROWSER = {"user-agent", "origin", "accept", "accept-encoding", "accept-language", "cache-control", "pragma", "referer"}
-# What says nothing, where a request has no body.
+# Headers that say nothing where a request has no body.
 BROWSER |= {"content-length", "content-type", "transfer-encoding", "te", "date", "keep-alive", "proxy-connection"}
-# Whoever sends a header with such a word in its name wants to be let in by it.
+# Words in the names of headers by which a service decides whether a client may connect.
 CREDENTIALS = re.compile(r"auth|cookie|token|secret|passw|credential|signature|session|api-?key|access-?key|^x-.*-key$")
 
 REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.\d\r?\n")
@@ -74,9 +74,9 @@ class Headers(MutableMapping[str, str]):
 
 
 class Request:
-    """The opening handshake that a library asks for. What a hook changes here is what the page asks for.
+    """The opening handshake that a library asks for. A hook may change it: the page asks for the changed one.
 
-    url        where to connect, as the library's request has it: `str`.
+    url        where to connect, from the library's request: `str`.
     protocols  the subprotocols to offer, a list of `str`.
     headers    the other headers, a dict in which the case of names does not matter. None of them can be sent.
 
@@ -141,7 +141,7 @@ def head_size(data: bytes) -> int:
 def parse_request(head: bytes, scheme: str, host: str, port: int, server_name: str) -> Request:
     """Return the request in a head, for a connection to that host and port.
 
-    `server_name` is the name in TLS, "" for none. Raises OSError for what is no opening handshake, and for one that
+    `server_name` is the name in TLS, "" for none. Raises OSError if it is not an opening handshake, and if it
     wants to reach the host by another name: the browser has one name for both.
     """
     match = REQUEST_LINE.match(head)
@@ -195,6 +195,6 @@ def say_once(sentence: str, level: int = logging.WARNING) -> None:
 
 
 def report(error: Exception) -> None:
-    """Write into the log that a library cannot connect, and why, the first time: some libraries tell nobody."""
+    """Write into the log that a library cannot connect, and why, the first time: some libraries do not say so."""
     reason = error if isinstance(error, OSError) else f"the handshake hook has raised {type(error).__name__}"
     say_once(f"A library cannot connect: {reason}", logging.ERROR)

@@ -1,7 +1,7 @@
 """The server that a library talks to: it answers the library and passes the messages on to the page's WebSocket.
 
-Its law: what the page's WebSocket tells, the library is told as a server of RFC 6455 would; when both Close frames have
-gone by, TCP ends at once. Nothing reaches the library from inside `read`.
+Its law: the library gets the events of the page's WebSocket as bytes that a server of RFC 6455 would send; when both
+Close frames have passed, TCP ends at once. Nothing reaches the library from inside `read`.
 https://www.rfc-editor.org/rfc/rfc6455
 """
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from . import Hook
 
     class Transport(Protocol):
-        """What a server asks of its transport; nothing when the transport has said `leave`."""
+        """The methods of its transport that a server calls; it calls none after `Server.leave`."""
 
         def deliver(self, *data: bytes) -> None:
             """Give bytes to the library: not from inside `read`."""
@@ -124,7 +124,7 @@ class Server:
         return len(self._head) + len(self._early) + self._reader.size + waiting
 
     def leave(self) -> None:
-        """Let the page's WebSocket go: the library's connection is over. Nothing is told any more."""
+        """Let the page's WebSocket go: the library's connection is over. The transport is not called any more."""
         self._over = True
         self._head = self._early = b""
         if self._stop_waiting is not None:
@@ -213,7 +213,7 @@ class Server:
         self._stop_waiting = None
         self._refuse(OSError(ONLY_WEBSOCKETS.format("the library waits for the server to speak first")))
 
-    # What the library sends.
+    # Frames of the library.
 
     def _read_frames(self, data: bytes) -> None:
         if self._close_sent is not None:
@@ -236,7 +236,7 @@ class Server:
             self._over = True
 
     def _close(self, code: int, reason: str) -> None:
-        """Pass on a Close frame of the library's, or end what it has begun by its answer."""
+        """Pass on a Close frame of the library; if it is the answer to another one, end the connection."""
         sent = sendable_code(code)
         self._close_sent = code, sent
         if self._close_received:
@@ -246,7 +246,7 @@ class Server:
                 say_once(f"A page cannot close with the code {code} of a library: the server gets {sent}.")
             self._connection.close(*(None, "") if sent == NO_STATUS else (sent, reason))
 
-    # What the page's WebSocket tells.
+    # Events of the page's WebSocket.
 
     def _pyws_opened(self, protocol: str, extensions: str) -> None:
         """Answer the library's request. Extensions are between the browser and the server."""

@@ -1,4 +1,4 @@
-"""What stands for a socket, where a library asks for one.
+"""The object that takes the place of a socket, where a library asks for one.
 
 Its law: it tells where the connection goes and takes every option; nothing is read or written here.
 """
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class TransportSocket:
-    """What `get_extra_info("socket")` gives of a connection, with the methods that asyncio's own `TransportSocket` has.
+    """The value of `get_extra_info("socket")`, with the methods that asyncio's own `TransportSocket` has.
 
     https://docs.python.org/3/library/asyncio-protocol.html#asyncio.BaseTransport.get_extra_info
     """

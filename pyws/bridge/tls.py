@@ -1,6 +1,6 @@
-"""TLS where the browser does it: what a library asks of it is examined, and its bytes pass through.
+"""TLS where the browser does it: the options of a library are examined, and its bytes pass through.
 
-Its law: what the browser would not do in the same way is an error that names the option.
+Its law: an option that the browser would not follow in the same way is an error that names the option.
 https://www.rfc-editor.org/rfc/rfc6455#section-3
 """
 
@@ -11,16 +11,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What `BrowserTLS` writes as its handshake: a connection that begins with it is meant to be TLS. It begins as a record
-# of TLS does, and no version has this number.
+# The bytes that `BrowserTLS` writes as its handshake: a connection that begins with them is meant to be TLS. They begin
+# as a record of TLS does, and no version has this number.
 MARK = b"\x16\xff\xffpyws"
 
 
 def examine(context: object) -> None:
     """Raise OSError if a page cannot do what an `ssl` argument asks for.
 
-    A value that is no `SSLContext`, such as True, asks for nothing. What `ssl` of Pyodide keeps of a context is in
-    attributes of its own.
+    A value that is not an `SSLContext`, such as True, asks for nothing. The module `ssl` of Pyodide keeps the options
+    of a context in attributes of its own.
     """
     if not isinstance(context, ssl.SSLContext):
         return
@@ -56,7 +56,7 @@ def mark(name: str) -> bytes:
 def read_mark(data: bytes) -> tuple[str, int]:
     """Return the name in a mark at the beginning of `data`, and the size of the mark: 0 if it is not complete.
 
-    Raises OSError if it is no such mark.
+    Raises OSError if `data` begins in another way.
     """
     start = len(MARK) + 2
     if data[: len(MARK)] != MARK[: len(data)]:
@@ -66,7 +66,7 @@ def read_mark(data: bytes) -> tuple[str, int]:
 
 
 class BrowserTLS:
-    """What a library takes for its TLS: the methods of `ssl.SSLObject`, and every byte passes as it is.
+    """The object that a library takes for its TLS: it has the methods of `ssl.SSLObject`, and changes no byte.
 
     It stands on the memory BIOs of `SSLContext.wrap_bio`, or tells only what it is.
     """

@@ -1,7 +1,7 @@
-"""What asyncio calls a transport: the end of a connection that a library holds.
+"""The transport, as asyncio calls it: the end of a connection that a library holds.
 
-Its law: nothing reaches the library's protocol from inside a call of the library's; the end is told once, by
-`connection_lost`, and nothing after it.
+Its law: nothing reaches the library's protocol from inside a call of the library; `connection_lost` reports the
+end once, and nothing comes after it.
 https://docs.python.org/3/library/asyncio-protocol.html
 """
 
@@ -53,7 +53,7 @@ class Transport(asyncio.Transport):
     def __repr__(self) -> str:
         return f"<Transport of pyws.bridge{', closing' * self._closing}>"
 
-    # What the library asks.
+    # Calls of the library about the whole connection.
 
     def get_extra_info(self, name: str, default: "Any" = None) -> "Any":
         """Return what is known: "socket", "peername", "sockname" and, of TLS, "ssl_object" and "sslcontext".
@@ -72,7 +72,7 @@ class Transport(asyncio.Transport):
         return default
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Return the protocol that is told what happens."""
+        """Return the protocol, which gets the events of the connection."""
         protocol: asyncio.BaseProtocol = self._protocol
         return protocol
 
@@ -86,7 +86,7 @@ class Transport(asyncio.Transport):
         return self._closing
 
     def close(self) -> None:
-        """End the connection: what was sent still leaves.
+        """End the connection: data that was sent still leaves.
 
         https://docs.python.org/3/library/asyncio-protocol.html#asyncio.BaseTransport.close
         """
@@ -100,7 +100,7 @@ class Transport(asyncio.Transport):
         """Make this a connection with TLS: see `Server.begin_tls`."""
         self._server.begin_tls(context, name)
 
-    # What the library sends.
+    # Data from the library.
 
     def write(self, data: "bytes | bytearray | memoryview[Any]") -> None:
         """Take what the library sends.
@@ -170,7 +170,7 @@ class Transport(asyncio.Transport):
         self._stop_polling = None
         self._pause_or_resume()
 
-    # What the server of this connection asks for. None of it may be called when it is over.
+    # Methods that the server of this connection calls; it may not call them when the connection is over.
 
     def pause_writing(self) -> None:
         """Ask the protocol to write no more, unless it was asked already."""
@@ -213,7 +213,7 @@ class Transport(asyncio.Transport):
         """End the connection with an error."""
         self._end(error)
 
-    # What the library gets.
+    # Data for the library.
 
     def is_reading(self) -> bool:
         """Return whether the protocol gets what comes."""
@@ -254,7 +254,7 @@ class Transport(asyncio.Transport):
             self._end(None)
 
     def _call(self, method: "Callable[..., object]", *arguments: object) -> None:
-        """Call the protocol. What it raises ends the connection and is reported, as asyncio's own transports do."""
+        """Call the protocol. An exception ends the connection and is reported, as by asyncio's own transports."""
         try:
             method(*arguments)
         except (SystemExit, KeyboardInterrupt):
@@ -274,7 +274,7 @@ class Transport(asyncio.Transport):
     # The end.
 
     def _end(self, error: Exception | None) -> None:
-        """End the connection, the first time; the protocol is told in the next turn of the loop."""
+        """End the connection, the first time; `connection_lost` is called in the next turn of the loop."""
         if self._closing:
             return
         self._closing = True

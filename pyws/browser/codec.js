@@ -46,7 +46,8 @@ function createLink(receivedProxy, sentProxy) {
   const nativeSend = /^function send\(\)\s*\{\s*\[native code\]\s*\}$/;
 
   // Have `unpack(packed, timeStamp)` called with each message of a WebSocket. Return a function that sends, if the
-  // socket is open, and returns its `readyState`. It takes text, an array, a Blob, or the size of a message in the memory.
+  // socket is open, and returns its `readyState`. It takes text, an array, a Blob, or the size of a message in the
+  // memory.
   return function link(socket, unpack) {
     const { send } = socket;
     const copies = typeof send === "function" && nativeSend.test(Function.prototype.toString.call(send));

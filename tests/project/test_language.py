@@ -110,11 +110,7 @@ def faults(text):
     ]
 
 
-CHECKED = sorted(
-    path
-    for path in PACKAGE.rglob("*.*")
-    if path.suffix in (".py", ".js", ".css", ".html") and "bridge" not in path.relative_to(PACKAGE).parts
-)
+CHECKED = sorted(path for path in PACKAGE.rglob("*.*") if path.suffix in (".py", ".js", ".css", ".html"))
 
 
 @pytest.mark.parametrize("path", CHECKED, ids=[path.relative_to(PACKAGE).as_posix() for path in CHECKED])
