@@ -6,6 +6,7 @@ Where a program names a server, the address is exchanged for that of a server of
 above a block, `<!-- runs by: ... -->`, says who runs it where that is not `python -m pyws run`.
 """
 
+import ast
 import contextlib
 import importlib.util
 import json
@@ -23,6 +24,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+import bridge
 import runtimes
 from programs import PATH, python, run
 from runtimes import chromium, required
@@ -114,6 +116,8 @@ def blocks(text):
 
 BLOCKS = [block for text in PAGES.values() for block in blocks(text)]
 HELLO = BLOCKS[0]
+# The first program of bridge.md that has an output: the pages below it run it.
+(LIBRARY,) = [block for block in BLOCKS if block.heading.startswith("One file, on CPython") and block.output]
 
 
 def of(language, runner=""):
@@ -130,7 +134,7 @@ def test_no_block_goes_unrun():
     known = {
         *[("python", runner) for runner in elsewhere],
         *[("python", runner) for runner in ("", "python", "pyodide", "pyscript", "tests/test_scenarios.py")],
-        *[("html", ""), ("sh", "")],
+        *[("python", "bridge"), ("html", "bridge"), ("html", ""), ("sh", "")],
     }
     assert [str(block) for block in BLOCKS if (block.language, block.runner) not in known] == []
     for text in PAGES.values():
@@ -224,7 +228,7 @@ addEventListener("error", ({message}) => console.error(message));
 addEventListener("unhandledrejection", ({reason}) => console.error(String(reason)));
 </script>"""
 # What interpreters themselves write to the console.
-OWN_WORDS = r"Load(ing|ed) [\w-]+|\[pyscript/main\] PyScript Ready|upgrade needed"
+OWN_WORDS = r"Load(ing|ed) [\w, -]+|\[pyscript/main\] PyScript Ready|upgrade needed"
 
 
 class Site:
@@ -322,22 +326,68 @@ def test_the_pages_run_the_program(block, address, site):
     assert [name for name in site.requests() if not name.startswith((site.origin, "data:", "blob:"))] == []
 
 
+def wheels_of(site, *names):
+    """The addresses of libraries' wheels in pages, which ask PyPI for nothing then."""
+    folder = site.folder / "wheels"
+    folder.mkdir(exist_ok=True)
+    with required():
+        wheels = [wheel for name in names for wheel in sorted(bridge.provide(name).glob("*.whl"))]
+    for wheel in wheels:
+        folder.joinpath(wheel.name).write_bytes(wheel.read_bytes())
+    return [f"{site.origin}/wheels/{wheel.name}" for wheel in wheels]
+
+
+@of("html", "bridge")
+def test_the_pages_run_the_program_of_a_library(block, address, site):
+    """The file of bridge.md that CPython runs, with the library's own wheel."""
+    site.folder.joinpath("library.py").write_text(here(LIBRARY.text, address), "utf-8")
+    (wheel,) = wheels_of(site, "websockets-17")
+    assert block.text.count('"websockets"') == 1
+    site.open(block.text.replace('"websockets"', json.dumps(wheel)))
+    lines = LIBRARY.output.splitlines()
+    assert site.until(lines[-1]) == lines
+    assert [name for name in site.requests() if not name.startswith((site.origin, "data:", "blob:"))] == []
+
+
+def library_page(code, site):
+    """A page that runs a program in Pyodide, with pyws and other people's libraries."""
+    packages = ["pyws-websocket", *wheels_of(site, "websockets-17", "aiohttp-3")]
+    page = pyodide_page(code)
+    assert page.count('"pyws-websocket"') == 1
+    return page.replace('"pyws-websocket"', json.dumps(packages))
+
+
+@of("python", "bridge")
+def test_a_program_of_a_library_runs(block, address, site, tmp_path):
+    """In a page, where a hook says what the header says on CPython."""
+    code = here(block.text, address)
+    site.open(library_page(code, site))
+    assert site.until(block.output.strip()) == block.output.splitlines()
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    wheels = [str(wheel) for wheel in bridge.provide("aiohttp-3").glob("*.whl")]
+    assert run(script, PYTHONPATH=os.pathsep.join([PATH, *wheels])) == (0, block.output, "")
+
+
+PAGES_OF_HELLO = [block for block in BLOCKS if (block.language, block.runner) == ("html", "")]
+
+
 def pyodide_page(code):
     """A page that runs a program in Pyodide, with pyws."""
-    (page,) = [block.text for block in BLOCKS if block.language == "html" and "loadPyodide" in block.text]
+    (page,) = [block.text for block in PAGES_OF_HELLO if "loadPyodide" in block.text]
     return page.replace('await (await fetch("hello.py")).text()', json.dumps(code).replace("</", "<\\/"))
 
 
 def pyscript_page(code):
     """A page that runs a program in PyScript."""
-    (page,) = [block.text for block in BLOCKS if block.language == "html" and 'type="py"' in block.text]
+    (page,) = [block.text for block in PAGES_OF_HELLO if 'type="py"' in block.text]
     head, tag, rest = page.partition('<script type="py" src="hello.py"')
     return head + tag.replace(' src="hello.py"', "") + rest.replace("></script>", f">\n{code}</script>")
 
 
 def brython_page(code):
     """A page that runs a program in Brython, with its standard library."""
-    (page,) = [block.text for block in BLOCKS if block.language == "html" and "text/python" in block.text]
+    (page,) = [block.text for block in PAGES_OF_HELLO if "text/python" in block.text]
     stdlib = '<script src="/node_modules/brython/brython_stdlib.js"></script>\n<script src="/dist'
     return page.replace('<script src="/dist', stdlib).replace(' src="hello.py"></script>', f">\n{code}</script>")
 
@@ -363,6 +413,21 @@ PYWS = """
 from pyws import WebSocket
 ws = WebSocket("ws://127.0.0.1:8765/")
 """
+# A connection as a library has it, over the bridge, and its opening handshake.
+BRIDGE = """
+import asyncio
+import pyws.bridge
+HEAD = (
+    "GET / HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\nSec-WebSocket-Version: 13\\r\\n"
+)
+async def connect(headers=""):
+    with pyws.bridge.installed():
+        reader, writer = await asyncio.open_connection("127.0.0.1", 9999)
+        writer.write(f"{HEAD}{headers}\\r\\n".encode())
+        await reader.read()
+        writer.close()
+"""
 EVERYWHERE = ["run", "pyodide", "brython"]
 # What each text of troubleshooting.md comes from: the runtimes in which a program shows it, and the program.
 TROUBLE = {
@@ -377,6 +442,37 @@ import asyncio
 await asyncio.open_connection("127.0.0.1", 80)
 """,
     ],
+    "SSL/TLS via create_connection is not yet supported": [
+        ["pyodide"],
+        """
+import asyncio
+await asyncio.open_connection("127.0.0.1", 443, ssl=True)
+""",
+    ],
+    "[Errno 138] Not supported": [
+        ["library"],
+        """
+from websockets.sync.client import connect
+connect("ws://127.0.0.1:8765/")
+""",
+    ],
+    "A library cannot connect": [["pyodide"], BRIDGE + 'await connect("Cookie: a\\r\\n")\n'],
+    "A page cannot send the headers of a library": [["pyodide"], BRIDGE + 'await connect("X-Trace: a\\r\\n")\n'],
+    "the browser could not open the WebSocket, and tells a page nothing more": [
+        ["pyodide"],
+        BRIDGE + "await connect()\n",
+    ],
+    "A page cannot close with the code 1011 of a library": [
+        ["library"],
+        """
+import pyws.bridge
+from websockets.asyncio.client import connect
+pyws.bridge.install()
+ws = await connect("ws://127.0.0.1:8765/")
+await ws.close(1011)
+""",
+    ],
+    "ModuleNotFoundError: pyws.bridge": [["brython"], "import pyws.bridge\n"],
     "WebSocket needs a running event loop": [["python"], PYWS],
     "no running event loop": [["python"], "import asyncio\nasyncio.get_running_loop()\n"],
     "asyncio.run() cannot be called from a running event loop": [
@@ -477,6 +573,20 @@ def test_each_text_is_shown_by_a_program():
     assert [text for text in TROUBLE if text not in " ".join(PAGES[TROUBLESHOOTING].split())] == []
 
 
+def test_what_the_bridge_says_is_explained():
+    """Each error of what a page cannot do, by its first words; and each line of the table is one."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in ROOT.glob("pyws/bridge/*.py")]
+    constants = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    said = {
+        text for text in constants if isinstance(text, str) and re.match("a page('s TLS)? |the (browser|hand)", text)
+    }
+    beginnings = {re.split(r"[,:({]", text)[0].strip() for text in said}
+    assert [text for text in beginnings if text not in PAGES[TROUBLESHOOTING]] == []
+    table = PAGES[TROUBLESHOOTING].partition("| The line goes on | What to do |\n|---|---|\n")[2].partition("\n\n")[0]
+    rows = [re.split("[,:…]", row.removeprefix("| ").partition(" | ")[0])[0].strip() for row in table.splitlines()]
+    assert [row for row in rows if row not in beginnings] == [] != rows
+
+
 # By runtime, as those of Pyodide share a page.
 SHOWN = sorted([(runtime, text) for text, (runtimes, _) in TROUBLE.items() for runtime in runtimes])
 
@@ -496,6 +606,8 @@ def test_a_text_is_what_the_runtime_says(runtime, text, address, site, tmp_path)
             site.run_in_pyodide(code)
         case "brython":
             site.open(brython_page(code))
+        case "library":
+            site.open(library_page(code, site))
         case "secure":
             site.open(pyodide_page(code), site.secure)
         case "without":
