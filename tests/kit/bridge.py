@@ -1,9 +1,11 @@
 """Programs over the bridge, in the cells of Pyodide, and beside them on CPython: what they print, as JSON."""
 
 import base64
+import fcntl
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,26 +14,33 @@ from pathlib import Path
 import pytest
 
 import environment
+import libraries
 
 TESTS = Path(__file__).parents[1]
 LIBRARIES = TESTS / "libraries"
+DOWNLOADS = environment.ROOT / "dist" / "libraries"
 PINS = tomllib.loads(LIBRARIES.joinpath("pins.toml").read_text())
 PLAYER = Path(__file__).with_name("libraries.py")
 
 
 def provide(name):
-    """The folder with the wheels of a library, downloaded unless they are there."""
-    folder = LIBRARIES / "wheels" / name
+    """The folder with the wheels of a library, and what they contain: downloaded by the first test that asks."""
     wheels = PINS[name]["wheels"]
     if os.environ.get("PYWS_NEWEST"):
         wheels = [re.sub("==.*", "", wheel) for wheel in wheels]
+    folder = DOWNLOADS / name
     stamp = folder / ".ready"
-    if not stamp.exists() or stamp.read_text() != str(wheels):
-        options = "--platform any --implementation py --abi none --python-version 3.14 --only-binary :all: --no-deps"
-        for old in folder.glob("*.whl"):
-            old.unlink()
-        environment.pip(Path(sys.executable), "download", *options.split(), "--dest", str(folder), *wheels)
-        stamp.write_text(str(wheels))
+    DOWNLOADS.mkdir(parents=True, exist_ok=True)
+    with open(DOWNLOADS / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
+        if not stamp.exists() or stamp.read_text() != str(wheels):
+            shutil.rmtree(folder, ignore_errors=True)
+            options = (
+                "--platform any --implementation py --abi none --python-version 3.14 --only-binary :all: --no-deps"
+            )
+            environment.pip(Path(sys.executable), "download", *options.split(), "--dest", str(folder), *wheels)
+            libraries.unpack(folder)
+            stamp.write_text(str(wheels))
     return folder
 
 

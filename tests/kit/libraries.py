@@ -20,10 +20,7 @@ from urllib.parse import quote
 async def play(script, origin, key, folder, name="main"):
     """Run a function of a script with the wheels of a folder: what it printed, the log, the traceback if any."""
     before = set(sys.modules)
-    place = Path(folder, "unpacked")
-    for wheel in Path(folder).glob("*.whl"):
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(place)
+    place = unpack(folder)
     sys.path.insert(0, str(place))
     printed, log, error, expected = io.StringIO(), Log(), None, None
     logging.getLogger("pyws").addHandler(log)
@@ -49,6 +46,16 @@ async def play(script, origin, key, folder, name="main"):
         "error": error,
         "tasks": sorted(task.get_coro().__qualname__ for task in left),
     }
+
+
+def unpack(folder):
+    """Unpack the wheels of a folder, unless that was done; the folder of what they contain."""
+    place = Path(folder, "unpacked")
+    if not place.exists():
+        for wheel in Path(folder).glob("*.whl"):
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(place)
+    return place
 
 
 class Addresses:
