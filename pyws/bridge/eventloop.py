@@ -149,7 +149,7 @@ async def sock_connect(self: asyncio.AbstractEventLoop, sock: socket.socket, add
     https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.sock_connect
     """
     if sock.type != socket.SOCK_STREAM or sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return await own("sock_connect")(self, sock, address)  # type: ignore[no-any-return]
+        return await own("sock_connect")(self, sock, address)  # type: ignore[no-any-return] # a method of Pyodide
     await asyncio.sleep(0)
     _connected[sock] = _addresses(address[0], address[1], sock.family)[0][4]
 
@@ -188,7 +188,8 @@ async def start_tls(
     """
     if not isinstance(transport, Transport):
         options |= {"server_side": server_side, "server_hostname": server_hostname}
-        return await own("start_tls")(self, transport, protocol, sslcontext, **options)  # type: ignore[no-any-return]
+        start = own("start_tls")
+        return await start(self, transport, protocol, sslcontext, **options)  # type: ignore[no-any-return] # the same
     transport.begin_tls(sslcontext, server_hostname or "")
     transport.set_protocol(protocol)
     return transport
