@@ -18,8 +18,12 @@ from stage import SCENARIOS
 RUNTIMES = {cell.id for cell in CELLS}
 SLOWEST = [
     "tests/project/test_lab.py",
-    "cpython",
+    "tests/outside/test_autobahn.py",
     "tests/project/test_readme.py",
+    "cpython",
+    "cpython-uvloop",
+    "tests/cpython/test_lifetime.py",
+    "tests/project/test_packaging.py",
     *(cell.id for cell in reversed(CELLS) if cell.engine != "cpython"),
 ]
 

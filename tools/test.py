@@ -38,7 +38,7 @@ STEPS = {
     "mypy brython": ["-m", "mypy", "--platform", "brython", "pyws"],
 }
 # Tests that share a runtime stay together; three groups at once keep two cores busy, for browsers often wait.
-ALL = ["-m", "pytest", "--numprocesses", "3"]
+ALL = ["-m", "pytest", "--numprocesses", "5"]
 # A browser does not know which Python drives it. Files that are marked so as a whole are not even imported, for they
 # may need what other Pythons do not have.
 CPYTHON = ["-m", "pytest", "--numprocesses", "3", "--cells", "cpython", "-m", "not once"]
