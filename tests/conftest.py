@@ -5,7 +5,9 @@ import gc
 import itertools
 import re
 import signal
+import zlib
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -16,13 +18,17 @@ from runtimes import CELLS, required
 from stage import SCENARIOS
 
 RUNTIMES = {cell.id for cell in CELLS}
+TESTS = Path(__file__).parent
+# Files whose tests share a fixture, which may be expensive.
+SHARING = {
+    path.relative_to(TESTS.parent).as_posix()
+    for path in TESTS.rglob("test_*.py")
+    if 'scope="module"' in path.read_text("utf-8")
+}
 SLOWEST = [
     "tests/project/test_lab.py",
     "tests/outside/test_autobahn.py",
     "tests/project/test_readme.py",
-    "cpython",
-    "cpython-uvloop",
-    "tests/cpython/test_lifetime.py",
     "tests/project/test_packaging.py",
     *(cell.id for cell in reversed(CELLS) if cell.engine != "cpython"),
 ]
@@ -30,6 +36,7 @@ SLOWEST = [
 
 def pytest_addoption(parser):
     parser.addoption("--cells", default="", help="only cells whose id begins with this")
+    parser.addoption("--thorough", action="store_true", help="the longest cases of the Autobahn test suite, too")
 
 
 def pytest_configure():
@@ -59,15 +66,25 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("cell", parameters, indirect=True, scope="session")
 
 
+def runtime(nodeid):
+    """The id of the cell in which a test runs, or None."""
+    parameters = nodeid.partition("[")[2]
+    return max((id for id in RUNTIMES if re.match(rf"{id}[-\]]", parameters)), key=len, default=None)
+
+
 def group(nodeid):
-    """The group of a test: the cell in which it runs, or else its file. A group stays in one process."""
-    file, _, parameters = nodeid.partition("[")
-    cells = [id for id in RUNTIMES if re.match(rf"{id}[-\]]", parameters)]
-    return max(cells, key=len, default=file.partition("::")[0])
+    """The group of a test, which stays in one process: a browser's cell, or else its file.
+
+    Files whose tests start nothing that they share are several groups, so that no process works alone at last.
+    """
+    cell, file = runtime(nodeid), nodeid.partition("::")[0]
+    if cell and not cell.startswith("cpython"):
+        return cell
+    return file if file in SHARING else f"{file} {zlib.crc32(nodeid.encode()) % 6}"
 
 
 def pytest_collection_modifyitems(config, items):
-    """With `--numprocesses` the slowest groups start first, so that at last no process works alone."""
+    """With `--numprocesses` the slowest groups start first."""
     if hasattr(config, "workerinput"):
         order = {name: place for place, name in enumerate(SLOWEST)}
         items.sort(key=lambda item: order.get(group(item.nodeid), len(order)))
@@ -92,8 +109,8 @@ seconds = defaultdict(Counter)  # {"runtime" or "file": {which: how long its tes
 
 def pytest_runtest_logreport(report):
     """Collect what every cell wrote and how long each group took, in whatever process."""
-    if group(report.nodeid) in RUNTIMES:
-        seconds["runtime"][group(report.nodeid)] += report.duration
+    if cell := runtime(report.nodeid):
+        seconds["runtime"][cell] += report.duration
     seconds["file"][report.nodeid.partition("::")[0]] += report.duration
     for name, value in report.user_properties if report.when == "call" else ():
         if name == "played":

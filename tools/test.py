@@ -37,18 +37,19 @@ STEPS = {
     "mypy emscripten": ["-m", "mypy", "--platform", "emscripten", "pyws"],
     "mypy brython": ["-m", "mypy", "--platform", "brython", "pyws"],
 }
-# Tests that share a runtime stay together; three groups at once keep two cores busy, for browsers often wait.
-ALL = ["-m", "pytest", "--numprocesses", "5"]
+PYTEST = ["-m", "pytest", "--numprocesses"]
+# Other people's test suite keeps both cores busy on its own, and must not be slowed down by looking at which lines run.
+OUTSIDE = "tests/outside"
+# Which lines of the package run, too; pyproject.toml says how many must. Tests that share a browser stay together; more
+# groups at once than there are cores, for browsers often wait.
+ALL = ["-m", "coverage", "run", *PYTEST, "5", f"--ignore={OUTSIDE}"]
 # A browser does not know which Python drives it. Files that are marked so as a whole are not even imported, for they
 # may need what other Pythons do not have.
-CPYTHON = ["-m", "pytest", "--numprocesses", "3", "--cells", "cpython", "-m", "not once"]
-QUICK = ["-k", "not uvloop"]
-# Which lines run: with one loop, and without what plays thousands of conversations or replaces parts of the package.
-# pyproject.toml says how much must be covered.
-MEASURED = [
-    *["-m", "coverage", "run", *CPYTHON, "-k", "not uvloop and not eager"],
-    *[f"--ignore=tests/cpython/test_{name}.py" for name in ("hostile", "sending", "shortcuts")],
-]
+ON_CPYTHON = ["--cells", "cpython", "-m", "not once"]
+CPYTHON = [*PYTEST, "3", *ON_CPYTHON]
+# Of each kind of loop, and of tasks that begin at once or later, but not each with each.
+OTHER = [*CPYTHON, "-k", "not (uvloop and not eager) and not (eager and not uvloop)"]
+QUICK = [*PYTEST, "5", *ON_CPYTHON, "-k", "not uvloop"]
 ONCE = re.compile(r"^pytestmark = .*\bpytest\.mark\.once\b", re.M)
 
 LIMIT = 2400
@@ -102,9 +103,18 @@ def main(quick: bool, every_python: bool, arguments: Sequence[str]) -> int:
     once = [f"--ignore={file}" for file in tests if ONCE.search(file.read_text("utf-8"))]
     beside = {name: [sys.executable, *command] for name, command in STEPS.items()}
     if quick:
-        first = {"pytest": [sys.executable, *CPYTHON, *once, *QUICK, *arguments]}
+        first = {"pytest": [sys.executable, *QUICK, *once, *arguments]}
     else:
-        first = {"pytest": [sys.executable, *ALL, *arguments]}
+        for file in environment.ROOT.glob(".coverage*"):
+            file.unlink()
+        thorough = ["--thorough"] if every_python else []
+        first = {"pytest": [sys.executable, *ALL, *thorough, *arguments]}
+        if arguments:  # a choice of tests, which covers less
+            first = {"pytest": [sys.executable, *PYTEST, "5", *thorough, *arguments]}
+        else:
+            first["coverage combine"] = [sys.executable, "-m", "coverage", "combine", "--quiet"]
+            first["coverage report"] = [sys.executable, "-m", "coverage", "report"]
+            beside["pytest outside"] = [sys.executable, "-m", "pytest", OUTSIDE, *thorough]
         others = dict(environment.other_pythons())
         versions = sorted([f"3.{sys.version_info.minor}", *others], key=lambda version: int(version.partition(".")[2]))
         for version, program in others.items():
@@ -112,13 +122,7 @@ def main(quick: bool, every_python: bool, arguments: Sequence[str]) -> int:
                 continue
             folder = environment.ROOT / f".venv-{version}"
             python = environment.provide_venv(folder, program, version, "cpython")
-            beside[f"pytest {version}"] = [str(python), *CPYTHON, *once, *arguments]
-        if not arguments:  # a choice of tests covers less
-            for file in environment.ROOT.glob(".coverage*"):
-                file.unlink()
-            beside["pytest coverage"] = [sys.executable, *MEASURED, *once]
-            beside["coverage combine"] = [sys.executable, "-m", "coverage", "combine", "--quiet"]
-            beside["coverage report"] = [sys.executable, "-m", "coverage", "report"]
+            beside[f"pytest {version}"] = [str(python), *(CPYTHON if every_python else OTHER), *once, *arguments]
     # Side by side: where tests wait for a browser, another step goes on.
     lanes = [Lane(first, shown=True), Lane(beside, shown=False)]
     for lane in lanes:

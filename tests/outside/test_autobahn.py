@@ -1,5 +1,6 @@
 """The 517 cases of the Autobahn test suite, served by `kosoku`: what is weaker than OK is listed here, with its reason.
 
+Without `--thorough` 21 of them are left out, which need half of all the seconds.
 https://github.com/crossbario/autobahn-testsuite
 """
 
@@ -17,7 +18,7 @@ from pyws import WebSocket
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(500)]
 
-PATIENCE = 120  # seconds for one case
+PATIENCE = 400  # seconds for one case: a machine may be busy
 
 WEAKER = {
     # Not UTF-8 inside a frame that is not finished: the suite would have it noticed at once. Like browsers, we judge a
@@ -37,8 +38,10 @@ WEAKER = {
 
 HINTED = ["13.2.*", "13.5.*", "13.6.*"]
 
-# A picture, a novel, a PDF: two thirds of the seconds were their compression.
+# A picture, a novel, a PDF: most of the seconds are their compression.
 STORED = ["12.2.*", "12.3.*", "12.5.*"]
+# A thousand of their messages of 64 KiB and more; 12.1.* and 12.4.* have these sizes, too.
+LONG = [pattern.replace("*", size) for pattern in STORED for size in ("9", "10", "14", "15", "16", "17", "18")]
 
 # The longest first, so that both workers end together.
 GROUPS = [f"12.{n}.*" for n in (5, 4, 3, 2, 1)] + [f"13.{n}.*" for n in range(1, 8)]
@@ -62,9 +65,9 @@ async def listen(url):
     return messages
 
 
-async def judge(pattern):
-    """Play all cases of a group: their verdicts by number of the case."""
-    async with kosoku.run_fuzzingserver(port=0, cases=[pattern]) as server:
+async def judge(pattern, without):
+    """Play all cases of a group but those: their verdicts by number of the case."""
+    async with kosoku.run_fuzzingserver(port=0, cases=[pattern], exclude_cases=without) as server:
         origin = f"ws://127.0.0.1:{server.port}"
         [count] = await listen(f"{origin}/getCaseCount")
         for number in range(1, int(count) + 1):
@@ -83,8 +86,8 @@ async def judge(pattern):
     }
 
 
-def work(pattern, hint):
-    """Play a group in a worker's process, `hint` added to the offer of compression."""
+def work(pattern, hint, without):
+    """Play a group in a worker's process, but for those cases, `hint` added to the offer of compression."""
     logging.disable()  # the reasons of failures that the suite provokes
     original = pyws.cpython.handshake.DeflateFactory
     options = {"client_no_context_takeover": True} if hint else {}
@@ -94,18 +97,24 @@ def work(pattern, hint):
         options["compress_settings"] = {"memLevel": 5, "level": 0 if pattern in STORED else 1}
     pyws.cpython.handshake.DeflateFactory = lambda **keywords: original(**{**keywords, **options})
     try:
-        return asyncio.run(judge(pattern))
+        return asyncio.run(judge(pattern, without))
     finally:
         pyws.cpython.handshake.DeflateFactory = original
 
 
 @pytest.fixture(scope="module")
-def verdicts():
+def left_out(pytestconfig):
+    """The cases that are not played."""
+    return [] if pytestconfig.getoption("thorough") else LONG
+
+
+@pytest.fixture(scope="module")
+def verdicts(left_out):
     """A function that returns the verdicts of a group; all groups are being played meanwhile, a process per core."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), context) as pool:
         jobs = [(pattern, False) for pattern in GROUPS] + [(pattern, True) for pattern in HINTED]
-        running = {job: pool.submit(work, *job) for job in jobs}
+        running = {job: pool.submit(work, *job, left_out) for job in jobs}
         yield lambda pattern, hint=False: running[pattern, hint].result()
         pool.shutdown(cancel_futures=True)
 
@@ -129,7 +138,7 @@ def test_cases_with_the_hint_are_ok(verdicts, pattern):
     assert len(found) == 18 and not weaker(found)
 
 
-def test_every_case_was_played(verdicts):
+def test_every_case_was_played(verdicts, left_out):
     """The groups cover the suite."""
     cases = [case for pattern in GROUPS for case in verdicts(pattern)]
-    assert len(cases) == len(set(cases)) == 517
+    assert len(cases) == len(set(cases)) == 517 - len(left_out)

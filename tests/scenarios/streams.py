@@ -15,6 +15,9 @@ from pyws import (
 from notation import show
 from stage import Future, scenario
 
+MEBI = 1 << 20
+LARGE = 12 * MEBI  # more than the network and a browser take of a message whose peer does not read
+
 if sys.platform == "brython":
     from browser import self as js_global
 
@@ -395,7 +398,7 @@ async def what_waits_to_be_written_when_a_stream_closes(stage):
         stream = stage.stream("accept", "sleep", "until close", "close 1000")
         info = await stream.opened
         writer = info.writable.getWriter()
-        rows = [begin(writer.write, "x" * (size << 20)) for size in (32, 1)]
+        rows = [begin(writer.write, "x" * size) for size in (LARGE, MEBI)]
         await stage.sleep(0.1)
         if way == "writer":
             rows.append(begin(writer.close))
@@ -408,7 +411,7 @@ async def what_waits_to_be_written_when_a_stream_closes(stage):
             stage.note(row)
         heard = await stage.heard(stream)
         stage.note([words.split(" ")[2][1:] if " text " in words else words for words in heard])
-    sizes = [str(32 << 20), str(1 << 20)]
+    sizes = [str(LARGE), str(MEBI)]
     return [
         *["None", "None", "None", "closed 1000 ''", [*sizes, "heard close"]],
         *["None", "InvalidStateError", "closed 1000 ''", [sizes[0], "heard close"]],
@@ -421,7 +424,7 @@ async def a_writer_that_waits_when_the_connection_ends(stage):
     stream = stage.stream("accept", "sleep", "reset")
     info = await stream.opened
     writer = info.writable.getWriter()
-    rows = [begin(writer.write, "x" * (32 << 20))]
+    rows = [begin(writer.write, "x" * LARGE)]
     await stage.sleep(0.1)
     rows += [begin(writer.write, "lost"), begin(lambda: writer.ready), begin(stream.__anext__)]
     await stage.sleep(0.1)  # in Node what begins in a task of its own may come after what the network brings
@@ -464,11 +467,11 @@ async def a_block_that_ends_when_the_connection_has_failed(stage):
 
 @scenario("WSS-07", "WSS-17")
 async def what_a_block_has_sent_into_a_reset(stage):
-    """32 MiB to a peer that reads nothing and resets: the write raises, or else the end of the block."""
+    """A large message to a peer that reads nothing and resets: the write raises, or else the end of the block."""
     rows = []
     try:
         async with stage.stream("accept", "wait 0.3", "reset") as stream:
-            row = await outcome(stream.send("x" * (32 << 20)))
+            row = await outcome(stream.send("x" * LARGE))
             rows.append(row)
             await stage.sleep(0.5)
         rows.append("silence")
@@ -539,7 +542,7 @@ async def what_a_websocketerror_is(stage):
 @scenario("WSS-17", "WSS-21")
 async def a_reader_that_waits_lets_the_server_wait(stage):
     """Of 48 MiB the server gets rid of what the network holds; all of it is there for who reads on, then the end."""
-    total, size = 48, 1 << 20
+    total, size = 48, MEBI
     stream = stage.stream("accept", "text go", f"bulk_text {total} {size}", "close 1000")
     message = await stream.__anext__()
     written, before = 0, -1
@@ -573,7 +576,7 @@ async def a_write_ends_when_its_message_has_left(stage):
         row = await outcome(job(*arguments))
         rows.append(f"{name} {row}")
 
-    for name, chunk in (("large", "x" * (32 << 20)), ("small", "y"), ("empty", "")):
+    for name, chunk in (("large", "x" * LARGE), ("small", "y"), ("empty", "")):
         promises.append(begin(follow, name, writer.write, chunk))
     await stage.sleep(0.1)
     promises.append(begin(follow, "ready", lambda: writer.ready))
@@ -597,7 +600,7 @@ async def a_write_ends_when_its_message_has_left(stage):
         ["empty None", "large None", "ready None", "small None"],
         1,
         "'thanks'",
-        [f"heard text <{32 << 20}", "heard text 'y'", "heard text ''", "heard close 1000 ''"],
+        [f"heard text <{LARGE}", "heard text 'y'", "heard text ''", "heard close 1000 ''"],
     ]
 
 
@@ -633,7 +636,7 @@ async def an_abort_while_messages_wait(stage):
     stream = stage.stream("accept", "sleep", "until close", "close 1000")
     info = await stream.opened
     writer = info.writable.getWriter()
-    rows = [begin(writer.write, "x" * (32 << 20)), begin(writer.write, "y" * (2 << 20))]
+    rows = [begin(writer.write, "x" * LARGE), begin(writer.write, "y" * 2 * MEBI)]
     await stage.sleep(0.1)
     rows.append(begin(lambda: writer.ready))
     await stage.sleep(0.1)
@@ -649,11 +652,11 @@ async def an_abort_while_messages_wait(stage):
     stage.note([words.partition(" characters")[0] for words in heard])
     aborted = "WebSocketError 4000 ''"
     expected = [None, False, "None", aborted, aborted, "None", "closed 1000 ''"]
-    frames = [f"heard text <{32 << 20}", "heard close 4000 ''"]
+    frames = [f"heard text <{LARGE}", "heard close 4000 ''"]
     if stage.engine == "webkit":  # Deviation: WSS-17, WebKit
         if stage.journal[3] == "None":
             expected[3] = "None"
-            frames.insert(1, f"heard text <{2 << 20}")
+            frames.insert(1, f"heard text <{2 * MEBI}")
         expected[1], expected[4] = stage.journal[1], stage.journal[4]
     return [*expected, frames]
 

@@ -142,7 +142,8 @@ async def what_was_sent_before_close_drains(stage):
     ws.close(1000)
     ws.send("de")
     stage.note(f"called {ws.bufferedAmount}")
-    await stage.sleep(0.1)
+    while ws.bufferedAmount == 5:
+        await stage.sleep(0.02)
     stage.note(f"meanwhile {ws.readyState} {ws.bufferedAmount}")
     await stage.wake(ws)
     await stage.closed(ws)
