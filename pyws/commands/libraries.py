@@ -18,7 +18,7 @@ from . import packing
 BLOCK = re.compile(r"^# /// script$\s(?P<content>(?:^#(?:| .*)$\s)+)^# ///$", re.M)
 COMPILED = re.compile(r"\.(so|pyd|dll|dylib)(\.[\d.]+)?$")
 METADATA = re.compile(r"^[^/]+\.dist-info/METADATA$")
-# What a page of Pyodide has, besides Python's own library.
+# Modules that a page of Pyodide has, besides Python's own library.
 OF_THE_PAGE = {"js", "micropip", "pyodide", "pyodide_js", "pyws"}
 
 
@@ -76,7 +76,7 @@ def is_installed(name: str) -> bool:
 
 
 class Installed:
-    """What is installed in this Python, for a page that has Pyodide: an index, as micropip asks one.
+    """The libraries that are installed in this Python, as an index of packages: micropip asks it from the page.
 
     https://packaging.python.org/en/latest/specifications/simple-repository-api/
     """
@@ -155,5 +155,5 @@ def readable_files(found: Distribution) -> Iterator[tuple[str, bytes]]:
         parts: Sequence[str] = file.parts
         if ".." in parts or "__pycache__" in parts or COMPILED.search(file.name):
             continue
-        if (path := Path(str(found.locate_file(file)))).is_file():  # somebody may have deleted one
+        if (path := Path(str(found.locate_file(file)))).is_file():  # pip's list may name a file that was deleted
             yield file.as_posix(), path.read_bytes()

@@ -92,15 +92,6 @@ def test_the_documented_line(browser, peer):
         browser.get("about:blank")
 
 
-LIBRARY = """
-import sys
-import websockets
-from websockets.asyncio.client import connect
-
-async with connect(sys.argv[1]) as ws:
-    await ws.send("Grüße")
-    print(websockets.__version__, await ws.recv())
-"""
 WEBSOCKETS = f"  websockets {version('websockets')}, as installed in this Python, without its compiled parts"
 
 
@@ -109,14 +100,18 @@ def requested(browser):
     return browser.execute_script("return performance.getEntriesByType('resource').map(({name}) => name)")
 
 
-def test_a_page_gets_the_bridge_and_the_libraries_that_are_installed_here(tmp_path, browser, peer, dist):
-    """In the version of this Python, with a network or without."""
-    script = tmp_path / "script.py"
-    script.write_text(LIBRARY)
-    arguments = ["--bridge", "--interpreter", dist / "pyodide", script, f"{peer.origin}/bridge?do=accept&do=echo"]
-    with serving(*arguments, told=[WEBSOCKETS]) as address:
+@pytest.mark.rows("BRG-20")
+def test_the_documented_line_with_the_bridge(tmp_path, browser, peer, dist):
+    """With the program of the README, and the library that is installed here; no other host is asked for anything."""
+    text = ROOT.joinpath("README.md").read_text("utf-8")
+    (words,) = re.findall(r"^python -m pyws serve (--bridge .+)$", text, re.M)
+    (program,) = re.findall(r"^```python\n(import pyws\.bridge\n.+?)^```$", text, re.M | re.S)
+    option, name = words.split()
+    echo = f"{peer.origin}/page-bridge?do=accept&do=echo"
+    tmp_path.joinpath(name).write_text(program.replace("ws://127.0.0.1:8765/", echo))
+    with serving(option, "--interpreter", dist / "pyodide", tmp_path / name, told=[WEBSOCKETS]) as address:
         browser.get(address)
-        assert shown(browser, "Grüße", "running") == f"{version('websockets')} Grüße\n"
+        assert shown(browser, "Hello", "running") == "Hello 🌍\n"
         assert [name for name in requested(browser) if not name.startswith((address, "data:"))] == []
         browser.get("about:blank")
 
@@ -127,6 +122,7 @@ BLOCK = """# /// script
 """
 
 
+@pytest.mark.rows("BRG-20")
 def test_a_library_that_is_missing_is_told(tmp_path, browser, dist):
     """In the page and on the terminal, with what to do; the page asks for it again after each change."""
     script = tmp_path / "script.py"
