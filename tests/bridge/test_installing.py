@@ -10,6 +10,7 @@ from runtimes import CELLS, Node, required
 
 
 @pytest.mark.pyodide
+@pytest.mark.rows("BRG-01")
 def test_import_installs_nothing(cell):
     """Importing pyws does not load the bridge; importing that loads one module, and changes nothing."""
     program = """
@@ -25,6 +26,7 @@ def test_import_installs_nothing(cell):
     assert bridge.run(cell, program) == "pyws.bridge True"
 
 
+@pytest.mark.rows("BRG-03")
 def test_on_cpython_nothing_is_installed():
     """It says so, and loads nothing."""
     program = """
@@ -59,6 +61,7 @@ js_global.told = told
 
 
 @pytest.mark.cells(*(cell.id for cell in CELLS if cell.id.startswith("brython")))
+@pytest.mark.rows("BRG-03")
 def test_in_brython_it_is_an_error(cell):
     """With the reason, and what to write instead; importing it asks the server for nothing."""
     answer = cell.evaluate(
@@ -75,6 +78,7 @@ def test_in_brython_it_is_an_error(cell):
 
 
 @pytest.mark.once
+@pytest.mark.rows("BRG-04")
 def test_real_sockets_are_left_alone(peer):
     """Where Node's sockets are in use, unless somebody insists."""
     program = """
