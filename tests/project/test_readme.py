@@ -493,6 +493,18 @@ from pyodide.ffi import run_sync
 ws.onopen = lambda event: run_sync(asyncio.sleep(0))
 """,
     ],
+    "WebAssembly stack switching not supported in this JavaScript runtime": [
+        ["no stack switching"],
+        """
+import asyncio
+async def main(): pass
+coroutine = main()
+try:
+    asyncio.run(coroutine)
+finally:
+    coroutine.close()
+""",
+    ],
     "object NoneType can't be used in 'await' expression": [
         ["brython"],
         """
@@ -686,6 +698,10 @@ def test_a_text_is_what_the_runtime_says(runtime, text, address, site, tmp_path)
                 shown(site.driver, text, "error")
                 site.driver.get("about:blank")
             return
+        case "no stack switching":  # as in a browser that has none
+            page = pyodide_page(code)
+            assert page.count("  const pyodide") == 1
+            site.open(page.replace("  const pyodide", "  delete WebAssembly.Suspending;\n  const pyodide"))
         case "secure":
             site.open(pyodide_page(code), site.secure)
         case "without":
