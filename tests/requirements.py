@@ -2,7 +2,8 @@
 
     python3 tests/requirements.py     prints the table
 
-A scenario names its rows in `@scenario(...)`, a test in `@pytest.mark.rows(...)`. A row that nothing here can prove
+A scenario names its rows in `@scenario(...)`, a test in `@pytest.mark.rows(...)`, a conversation over the bridge in
+`@rows(...)`. A row that nothing here can prove
 stands in `UNPROVED` with the reason.
 
 Where a journal is not what a row says, by choice of pyws ("everywhere") or because an engine forces it, a comment
@@ -37,7 +38,7 @@ def proofs():
 def cited(function):
     """The rows that a function's decorators name."""
     for decorator in function.decorator_list:
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) in ("scenario", "pytest.mark.rows"):
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) in ("scenario", "pytest.mark.rows", "rows"):
             yield from (node.value for node in ast.walk(decorator) if isinstance(node, ast.Constant))
 
 

@@ -43,11 +43,11 @@ def install(*, handshake: "Hook | None" = None, force: bool = False) -> bool:
             "Brython has no asyncio, so Python's WebSocket libraries do not load: use pyws.WebSocket, or Pyodide.",
             "NotSupportedError",
         )
-    if sys.platform != "emscripten":
-        return False
-    from . import eventloop
+    if sys.platform == "emscripten":
+        from . import eventloop
 
-    return eventloop.install(handshake, force)
+        return eventloop.install(handshake, force)
+    return False
 
 
 def uninstall() -> None:

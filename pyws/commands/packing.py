@@ -20,6 +20,8 @@ from pyws import __version__
 PACKAGE = Path(__file__).parent.parent
 WHEEL = f"pyws_websocket-{__version__}-py3-none-any.whl"
 """The file name of the wheel."""
+IMPORTED_BY_NAME = ["bridge"]
+"""The folders that a program imports by their own names. Brython's script has what they say there."""
 
 
 def package_files() -> dict[str, bytes]:
@@ -34,10 +36,16 @@ def wheel() -> bytes:
     The wheel that tools/bundle.py makes has the same files of the package, and the metadata that pip and micropip need.
     https://packaging.python.org/en/latest/specifications/binary-distribution-format/
     """
-    files = package_files()
     folder = f"pyws_websocket-{__version__}.dist-info"
-    files[f"{folder}/METADATA"] = f"Metadata-Version: 2.1\nName: pyws-websocket\nVersion: {__version__}\n".encode()
+    metadata = f"Metadata-Version: 2.1\nName: pyws-websocket\nVersion: {__version__}\n"
+    return pure_wheel(package_files() | {f"{folder}/METADATA": metadata.encode()}, folder)
+
+
+def pure_wheel(files: dict[str, bytes], folder: str) -> bytes:
+    """Return a wheel of files that run in every Python; `folder` is that of its metadata, which `files` has."""
+    files = dict(files)
     files[f"{folder}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: pyws\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    files.pop(f"{folder}/RECORD", None)
     files[f"{folder}/RECORD"] = "".join(f"{name},,\n" for name in [*files, f"{folder}/RECORD"]).encode()
     result = io.BytesIO()
     with zipfile.ZipFile(result, "w") as archive:
@@ -69,9 +77,9 @@ def brython_script(package: Path = PACKAGE) -> str:
 
 
 def page_modules(package: Path) -> dict[str, str]:
-    """Return the modules that importing the package can reach in Brython: the source of each by its full name."""
+    """Return the modules that a program can import in Brython: the source of each by its full name."""
     modules: dict[str, str] = {}
-    waiting = [package.name]
+    waiting = [package.name, *(f"{package.name}.{name}" for name in IMPORTED_BY_NAME if (package / name).is_dir())]
     while waiting:
         name = waiting.pop()
         if name not in modules:
@@ -161,13 +169,20 @@ def first_line(node: ast.stmt) -> int:
 
 
 def without_comments(source: str) -> str:
-    """Return a source without comments and with empty docstrings; each line keeps its number, for tracebacks."""
+    """Return a source without comments and docstrings; each line keeps its number, for tracebacks.
+
+    A docstring that is the only statement of its block, or of its line, becomes an empty one.
+    """
     lines = [line.encode() for line in source.splitlines()]
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    bodies = [body for node in ast.walk(tree) if isinstance(body := getattr(node, "body", None), list)]
+    alone = [body[0] for body in bodies if len(body) == 1]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
             rest = lines[last][node.end_col_offset :]
-            lines[first] = lines[first][: node.col_offset] + b'""' + rest
+            empty = b'""' if node in alone or rest.strip() else b""
+            lines[first] = (lines[first][: node.col_offset] + empty + rest).rstrip()
             lines[first + 1 : last + 1] = [b""] * (last - first)
     text = [line.decode() for line in lines]
     for token in tokenize.generate_tokens(io.StringIO("\n".join(text) + "\n").readline):

@@ -6,6 +6,8 @@ const parameters = new URLSearchParams(location.search);
 const script = dataset.script ?? parameters.get("script") ?? "examples/echo.py";
 const argv = dataset.argv ? JSON.parse(dataset.argv) : [script, ...parameters.getAll("arg")];
 
+const QUIET = { messageCallback: () => {} };
+
 // Run the script in Pyodide, given the address of Pyodide's folder and of the wheel of pyws.
 export async function runPyodide(folder = dataset.interpreter, wheel = dataset.wheel) {
   try {
@@ -17,12 +19,43 @@ export async function runPyodide(folder = dataset.interpreter, wheel = dataset.w
       stdout: (line) => write("stdout", line + "\n"),
       stderr: (line) => write("stderr", line + "\n"),
     });
-    await pyodide.loadPackage(new URL(wheel, location).href, { messageCallback: () => {} });
+    await pyodide.loadPackage(new URL(wheel, location).href, QUIET);
     pyodide.pyimport("sys").argv = pyodide.toPy(argv);
+    if (dataset.libraries) {
+      await loadLibraries(pyodide, new URL(dataset.libraries, location).href);
+    }
     await run(text, (code) => pyodide.runPythonAsync(code, { filename: script }));
   } catch (error) {
     fail(error);
   }
+}
+
+// Install the bridge, and load what the script needs. The index at that address has what is installed in the Python of
+// the server; if that or Pyodide lacks something, PyPI is asked too.
+async function loadLibraries(pyodide, index) {
+  const packages = Object.entries(pyodide.lockfile.packages).map(([name, { file_name }]) => [name, file_name]);
+  const answer = await fetch(index, { method: "POST", body: JSON.stringify(Object.fromEntries(packages)) });
+  if (!answer.ok) {
+    throw new Error(`${script}: ${answer.statusText}`);
+  }
+  const { requirements, modules } = await answer.json();
+  if (requirements.length > 0) {
+    await pyodide.loadPackage("micropip", QUIET);
+    const { install } = pyodide.pyimport("micropip");
+    for (const requirement of requirements) {
+      announce("loading", `loading ${requirement} …`);
+      try {
+        await install.callKwargs(requirement, { index_urls: pyodide.toPy([index]) });
+      } catch {
+        await install.callKwargs(requirement, { index_urls: pyodide.toPy([index, "PYPI"]) }).catch((error) => {
+          const [, reason] = /^ValueError: (.+)/m.exec(error.message) ?? ["", error.message];
+          write("stderr", `cannot load ${requirement}: ${reason}\n`);
+        });
+      }
+    }
+  }
+  await pyodide.loadPackagesFromImports(modules.map((name) => `import ${name}`).join("\n"), QUIET);
+  pyodide.pyimport("pyws.bridge").install();
 }
 
 // Run the script in Brython. The page has loaded Brython and pyws before.
@@ -107,11 +140,20 @@ async function source() {
   return response.text();
 }
 
+const MISSING =
+  "install its package in the Python that runs this server, or name the package in the script's block # /// script, " +
+  "then load the page again.";
+
 // Show an error, unless Python has shown it already.
 function fail(error) {
   if (document.body.dataset.state !== "error") {
     announce("error", `${script} failed`);
-    write("stderr", `${error?.message ?? error}\n`);
+    const message = `${error?.message ?? error}\n`;
+    write("stderr", message);
+    const [, name] = /^ModuleNotFoundError: No module named '([^']+)'/m.exec(message) ?? [];
+    if (name && dataset.libraries) {
+      write("stderr", `${name} is in no library that this page has: ${MISSING}\n`);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 """`python -m pyws serve`: a web server for a page that runs a script, and runs it again after each change.
 
-Its law: it listens on this machine only, and serves nothing but the page, the script and the interpreter.
+Its law: it listens on this machine only, and serves nothing but the page, the script and the interpreter; with
+`--bridge` the libraries too that are installed in this Python.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from string import Template
 from typing import Any
 from urllib.parse import unquote
 
-from . import packing
+from . import libraries, packing
 
 FOLDER = Path(__file__).parent
 HOST = "127.0.0.1"
@@ -30,6 +31,9 @@ INTERPRETERS = {
     "brython": ("https://cdn.jsdelivr.net/npm/brython@3.14.3/", "brython.min.js"),
 }
 BRYTHON_SCRIPT = "/pyws.brython.js"
+INDEX = "/libraries"
+LARGEST_QUESTION = 1 << 20
+"""Bytes of what a page may say about its Pyodide."""
 
 
 def main(arguments: list[str]) -> int:
@@ -48,6 +52,12 @@ def main(arguments: list[str]) -> int:
         help="the folder of pyodide.mjs or of brython.min.js, such as node_modules/pyodide (default: the page loads "
         f"{' or '.join(address for address, _ in INTERPRETERS.values())})",
     )
+    parser.add_argument(
+        "--bridge",
+        action="store_true",
+        help="let Python's WebSocket libraries connect in the page (pyws.bridge), and load those that the script "
+        "imports, or names in a block '# /// script': the ones installed in this Python, else Pyodide's or PyPI's",
+    )
     parser.add_argument("--port", type=int, default=8000, help="0 is any free one (default: %(default)s)")
     parser.add_argument("script", type=Path, metavar="SCRIPT", help="the file")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="its sys.argv[1:]")
@@ -57,7 +67,14 @@ def main(arguments: list[str]) -> int:
     needed = INTERPRETERS[options.runtime][1]
     if options.interpreter is not None and not (options.interpreter / needed).is_file():
         parser.error(f"{options.interpreter} is not the folder of {options.runtime.title()}: it has no {needed}")
-    site = Site(options.script, options.arguments, options.runtime, options.interpreter)
+    if options.bridge and options.runtime == "brython":
+        parser.error("--bridge needs Pyodide: Brython's asyncio is empty, so the libraries do not load there")
+    if options.bridge and options.interpreter is not None and not any(options.interpreter.glob("micropip-*.whl")):
+        parser.error(
+            f"--bridge needs micropip, and {options.interpreter} has none: take Pyodide's full distribution, or the "
+            "folder dist/pyodide that tools/bundle.py makes"
+        )
+    site = Site(options.script, options.arguments, options.runtime, options.interpreter, options.bridge)
     try:
         server = SiteServer(options.port, site)
     except (OSError, OverflowError) as error:
@@ -73,11 +90,14 @@ def main(arguments: list[str]) -> int:
 class Site:
     """A script, and the page that runs it."""
 
-    def __init__(self, script: Path, arguments: list[str], runtime: str, interpreter: Path | None) -> None:
+    def __init__(
+        self, script: Path, arguments: list[str], runtime: str, interpreter: Path | None, bridge: bool = False
+    ) -> None:
         self._script = script
         self._arguments = arguments
         self._runtime = runtime
         self.interpreter = interpreter
+        self.installed = libraries.Installed() if bridge else None
 
     @cached_property
     def files(self) -> dict[str, tuple[str, bytes]]:
@@ -107,6 +127,8 @@ class Site:
             "interpreter": address,
             "wheel": f"/{packing.WHEEL}",
         }
+        if self.installed is not None:
+            data["libraries"] = INDEX
         return Template(FOLDER.joinpath("serve.html").read_text("utf-8")).substitute(
             script=html.escape(name),
             runtime=self._runtime.title(),
@@ -125,6 +147,22 @@ class Site:
     def source(self) -> bytes:
         """Read the script."""
         return self._script.read_bytes()
+
+    def needs(self, packages: dict[str, str]) -> dict[str, list[str]]:
+        """Return what the page has to load: `requirements`, and `modules` of which no package is known here.
+
+        `packages` are those of the page's Pyodide: file names by names. Raises ValueError if the script's block cannot
+        be read.
+        """
+        assert self.installed is not None
+        folder = self.interpreter
+        self.installed.of_pyodide = {
+            name for name, file in packages.items() if folder is None or folder.joinpath(file).is_file()
+        }
+        requirements, modules = libraries.requirements(self.source().decode())
+        for module in modules:
+            self.installed.miss(module)
+        return {"requirements": requirements, "modules": modules}
 
 
 class FileHandler(SimpleHTTPRequestHandler):
@@ -192,10 +230,29 @@ class SiteHandler(FileHandler):
                 self.send_error(HTTPStatus.NOT_FOUND, error.strerror)
         elif path == "/changes":
             self._send_change(unquote(query))
+        elif site.installed is not None and path.startswith(f"{INDEX}/"):
+            self._answer_library(site.installed, unquote(path.removeprefix(f"{INDEX}/")))
         elif path in site.files:
             self._answer(*site.files[path])
         else:
             super().do_GET()
+
+    def do_POST(self) -> None:
+        """Answer a page that tells which packages its Pyodide has, and asks what the script needs."""
+        size = int(self.headers.get("Content-Length") or 0)
+        if self.server.site.installed is None or self.path != INDEX or size > LARGEST_QUESTION:
+            self.close_connection = True
+            return self.send_error(HTTPStatus.NOT_FOUND)
+        try:
+            needs = self.server.site.needs(json.loads(self.rfile.read(size)))
+        except OSError as error:
+            self.send_error(HTTPStatus.NOT_FOUND, error.strerror)
+        except ValueError as error:
+            reason = f"the block # /// script cannot be read: {error}"
+            print(f"  {reason}", flush=True)
+            self.send_error(HTTPStatus.UNPROCESSABLE_ENTITY, reason.splitlines()[0])
+        else:
+            self._answer("application/json", json.dumps(needs).encode())
 
     def translate_path(self, path: str) -> str:
         """Return the path of a file of the interpreter; other files are not served from disk."""
@@ -213,6 +270,16 @@ class SiteHandler(FileHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
+
+    def _answer_library(self, installed: libraries.Installed, name: str) -> None:
+        """Answer with a wheel, or with the page of an index for a package: `name/`."""
+        if name.endswith("/"):
+            page = installed.page(name.removesuffix("/"))
+            if page is not None:
+                return self._answer("text/html", page.encode())
+        elif (wheel := installed.wheel(name)) is not None:
+            return self._answer("application/zip", wheel)
+        self.send_error(HTTPStatus.NOT_FOUND)
 
     def _send_change(self, seen: str) -> None:
         """Send an event as soon as the script has another version than the one that the page has seen.

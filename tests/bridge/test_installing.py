@@ -2,17 +2,15 @@
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
-import pyws
-import pyws.bridge
 
 import bridge
-from runtimes import Node, required
+from runtimes import CELLS, Node, required
 
 
 @pytest.mark.pyodide
+@pytest.mark.rows("BRG-01")
 def test_import_installs_nothing(cell):
     """Importing pyws does not load the bridge; importing that loads one module, and changes nothing."""
     program = """
@@ -28,6 +26,7 @@ def test_import_installs_nothing(cell):
     assert bridge.run(cell, program) == "pyws.bridge True"
 
 
+@pytest.mark.rows("BRG-03")
 def test_on_cpython_nothing_is_installed():
     """It says so, and loads nothing."""
     program = """
@@ -42,15 +41,44 @@ print([name for name in sys.modules if name.startswith("pyws.bridge.")])
     assert done.stdout.splitlines() == ["False None", "False", "[]"]
 
 
-def test_in_brython_it_is_an_error(monkeypatch):
-    """With the reason, and what to write instead."""
-    monkeypatch.setattr(pyws.bridge, "sys", SimpleNamespace(platform="brython"))
-    with pytest.raises(pyws.DOMException, match="no asyncio.*pyws.WebSocket") as caught:
-        pyws.bridge.install()
-    assert caught.value.name == "NotSupportedError"
+IN_BRYTHON = """
+from browser import self as js_global
+import pyws
+import pyws.bridge
+
+told = [str(pyws.bridge.uninstall())]
+try:
+    pyws.bridge.install()
+except pyws.DOMException as error:
+    told += [error.name, error.message]
+try:
+    with pyws.bridge.installed():
+        told.append("installed")
+except pyws.DOMException as error:
+    told += [error.name, error.message]
+js_global.told = told
+"""
+
+
+@pytest.mark.cells(*(cell.id for cell in CELLS if cell.id.startswith("brython")))
+@pytest.mark.rows("BRG-03")
+def test_in_brython_it_is_an_error(cell):
+    """With the reason, and what to write instead; importing it asks the server for nothing."""
+    answer = cell.evaluate(
+        """
+        performance.clearResourceTimings();
+        __BRYTHON__.runPythonSource(given[0], "in_brython");
+        return [[...self.told], performance.getEntriesByType("resource").map(({ name }) => name)];
+        """,
+        IN_BRYTHON,
+    )
+    (nothing, *told), requests = answer.get("value") or pytest.fail(answer["error"])
+    reason = "Brython has no asyncio, so Python's WebSocket libraries do not load: use pyws.WebSocket, or Pyodide."
+    assert [nothing, told, requests] == ["None", ["NotSupportedError", reason] * 2, []]
 
 
 @pytest.mark.once
+@pytest.mark.rows("BRG-04")
 def test_real_sockets_are_left_alone(peer):
     """Where Node's sockets are in use, unless somebody insists."""
     program = """

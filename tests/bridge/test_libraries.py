@@ -12,6 +12,7 @@ numbers = itertools.count()
 
 @pytest.mark.pyodide
 @pytest.mark.parametrize("name", bridge.PINS)
+@pytest.mark.rows("BRG-05")
 def test_library(cell, peer, name):
     script = bridge.LIBRARIES / bridge.PINS[name]["script"]
     key = f"{name}-{next(numbers)}"

@@ -31,6 +31,7 @@ def node(secure):
 
 @pytest.mark.once
 @pytest.mark.parametrize("name", bridge.PINS)
+@pytest.mark.rows("BRG-19")
 def test_library(node, secure, name):
     script = bridge.LIBRARIES / bridge.PINS[name]["script"]
     key = f"{name}-{next(numbers)}"

@@ -54,6 +54,17 @@ def test_the_script_has_what_a_page_can_reach(package):
     assert (set(files), data) == ({"example/deep/page.js"}, "// Grüße\n")
 
 
+def test_the_script_has_what_a_program_imports_by_name(package):
+    """The folder `bridge` and what it says in Brython, without the modules behind it."""
+    package.joinpath("bridge").mkdir()
+    text = "import sys\nif sys.platform == 'emscripten':\n    from . import loop\nelse:\n    from ..lazy import name\n"
+    package.joinpath("bridge/__init__.py").write_text(text)
+    package.joinpath("bridge/loop.py").touch()
+    modules, _ = entries(packing.brython_script(package))
+    assert "example.bridge" in modules and "example.bridge.loop" not in modules
+    assert modules["example.bridge"] == [".py", "\nif True:\n\n\n    from ..lazy import name\n", [], 1]
+
+
 def test_a_data_file_that_is_not_there_is_an_error(package):
     """It is told when the script is made, not in the page."""
     package.joinpath("deep/page.js").unlink()
@@ -92,11 +103,21 @@ def speak():
     """Say "ü"."""; return "# no comment"  # a comment
 
 
+def be_silent():
+    """Say nothing."""
+
+
+def be_brief():
+    """Say
+    little."""
+    return ""
+
+
 if TYPE_CHECKING or speak:
     pass
 '''
 IN_BRYTHON = """\
-""
+
 
 
 
@@ -117,6 +138,16 @@ def speak():
     ""; return "# no comment"
 
 
+def be_silent():
+    ""
+
+
+def be_brief():
+
+
+    return ""
+
+
 if TYPE_CHECKING or speak:
     pass
 """
@@ -134,13 +165,20 @@ def test_stripping_keeps_the_code():
         if name.endswith(".py"):
             tree = ast.parse(data)
             for node in ast.walk(tree):
-                if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value.value is not ...:
-                    node.value.value = ""
+                if isinstance(body := getattr(node, "body", None), list) and len(body) > 1:
+                    node.body = [statement for statement in body if not is_docstring(statement)]
+                elif body and isinstance(body, list) and is_docstring(body[0]):
+                    body[0].value.value = ""
             stripped = packing.without_comments(data.decode())
             assert ast.dump(ast.parse(stripped)) == ast.dump(tree), name
             without = packing.without_annotations(stripped)
             assert without.count("\n") == stripped.count("\n")
             assert bare(ast.parse(without)) == bare(tree), name
+
+
+def is_docstring(node):
+    """Whether a statement is a text and nothing else."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def bare(tree):

@@ -4,13 +4,12 @@ import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 import zipfile
+from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 
@@ -19,33 +18,13 @@ import pyws
 from pyws.commands import packing
 from pyws.commands import serve as page
 
-from programs import shown
+from programs import PATH, SERVE, serving, shown
 from runtimes import chromium, required
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ROOT / "web" / "node_modules"
-PATH = os.pathsep.join([str(Path(pyws.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-SERVE = [sys.executable, "-X", "dev", "-m", "pyws", "serve"]
-
-
-@contextlib.contextmanager
-def serving(*arguments):
-    """Run the command on any free port; the address that it prints. It must end by Ctrl-C, and complain of nothing."""
-    command = [*SERVE, "--port", "0", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": PATH, "PYTHONIOENCODING": "utf-8"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment
-    ) as process:
-        line = process.stdout.readline()
-        try:
-            assert "http://127.0.0.1:" in line, process.communicate()
-            yield re.search(r"http://\S+", line)[0]
-        finally:
-            process.send_signal(signal.SIGINT)
-            output, errors = process.communicate(timeout=10)
-    assert (process.returncode, output, errors) == (130, "", "interrupted\n")
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +76,7 @@ def test_a_page_runs_the_script_and_runs_it_again(tmp_path, browser, peer, runti
         time.sleep(3 * page.POLL_INTERVAL)
         script.write_text(SCRIPT.replace("{version}", "three"))
         assert shown(browser, "three", "running") == told("three")
-        requests = browser.execute_script("return performance.getEntriesByType('resource').map(({name}) => name)")
-        assert [name for name in requests if not name.startswith((address, "data:"))] == []
+        assert [name for name in requested(browser) if not name.startswith((address, "data:"))] == []
         browser.get("about:blank")
 
 
@@ -111,6 +89,55 @@ def test_the_documented_line(browser, peer):
     with serving("--interpreter", PACKAGES / runtime, "--runtime", runtime, ROOT / script, echo) as address:
         browser.get(address)
         shown(browser, "close readyState=3 wasClean=True code=3001 reason='All back ✓'\n", "running")
+        browser.get("about:blank")
+
+
+WEBSOCKETS = f"  websockets {version('websockets')}, as installed in this Python, without its compiled parts"
+
+
+def requested(browser):
+    """The addresses of all that the page has asked for."""
+    return browser.execute_script("return performance.getEntriesByType('resource').map(({name}) => name)")
+
+
+@pytest.mark.rows("BRG-20")
+def test_the_documented_line_with_the_bridge(tmp_path, browser, peer, dist):
+    """With the program of the README, and the library that is installed here; no other host is asked for anything."""
+    text = ROOT.joinpath("README.md").read_text("utf-8")
+    (words,) = re.findall(r"^python -m pyws serve (--bridge .+)$", text, re.M)
+    (program,) = re.findall(r"^```python\n(import pyws\.bridge\n.+?)^```$", text, re.M | re.S)
+    option, name = words.split()
+    echo = f"{peer.origin}/page-bridge?do=accept&do=echo"
+    tmp_path.joinpath(name).write_text(program.replace("ws://127.0.0.1:8765/", echo))
+    with serving(option, "--interpreter", dist / "pyodide", tmp_path / name, told=[WEBSOCKETS]) as address:
+        browser.get(address)
+        assert shown(browser, "Hello", "running") == "Hello 🌍\n"
+        assert [name for name in requested(browser) if not name.startswith((address, "data:"))] == []
+        browser.get("about:blank")
+
+
+BLOCK = """# /// script
+# dependencies = [{dependencies}]
+# ///
+"""
+
+
+@pytest.mark.rows("BRG-20")
+def test_a_library_that_is_missing_is_told(tmp_path, browser, dist):
+    """In the page and on the terminal, with what to do; the page asks for it again after each change."""
+    script = tmp_path / "script.py"
+    script.write_text("import no_such_library\n")
+    wrong = "the block # /// script cannot be read: dependencies must be an array of strings"
+    missing = "is imported, and is not installed in this Python: unless Pyodide has it, install it here."
+    told = [f"  no-such-library {missing}", WEBSOCKETS, f"  {wrong}"]
+    with serving("--bridge", "--interpreter", dist / "pyodide", script, told=told) as address:
+        browser.get(address)
+        output = shown(browser, "then load the page again.", "error")
+        assert "ModuleNotFoundError: No module named 'no_such_library'" in output
+        script.write_text(BLOCK.format(dependencies='"websockets<1"') + "print('goes on')\n")
+        assert shown(browser, "goes on", "running").startswith("cannot load websockets<1: Can't find a pure Python 3 ")
+        script.write_text(BLOCK.format(dependencies="1"))
+        assert shown(browser, "script.py", "error") == f"script.py: {wrong}\n"
         browser.get("about:blank")
 
 
@@ -205,7 +232,15 @@ def test_nothing_else_is_served(tmp_path):
         tmp_path.joinpath(file).write_text("x")
     with serving("--interpreter", folder, tmp_path / "script.py") as address:
         assert fetch(address + "interpreter/pyodide.mjs") == b"x"
-        for path in ("secret", "script.py", "interpreter/../secret", "interpreter/%2e%2e/secret", "interpreter/", "x"):
+        for path in (
+            "libraries/websockets/",
+            "secret",
+            "script.py",
+            "interpreter/../secret",
+            "interpreter/%2e%2e/secret",
+            "interpreter/",
+            "x",
+        ):
             with pytest.raises(urllib.error.HTTPError, match="404") as raised:
                 fetch(address + path)
             raised.value.close()
@@ -218,6 +253,8 @@ def test_nothing_else_is_served(tmp_path):
         (["--interpreter", ".", "script.py"], "no pyodide.mjs"),
         (["--runtime", "brython", "--interpreter", ".", "script.py"], "no brython.min.js"),
         (["--runtime", "other", "script.py"], "invalid choice"),
+        (["--bridge", "--runtime", "brython", "script.py"], "--bridge needs Pyodide"),
+        (["--bridge", "--interpreter", "pyodide", "script.py"], "--bridge needs micropip"),
         (["--port", "70000", "script.py"], "cannot listen on 127.0.0.1:70000"),
         ([], "required"),
     ],
@@ -225,6 +262,8 @@ def test_nothing_else_is_served(tmp_path):
 def test_what_cannot_be_served_is_a_sentence(tmp_path, arguments, reason):
     """No traceback."""
     tmp_path.joinpath("script.py").touch()
+    tmp_path.joinpath("pyodide").mkdir()
+    tmp_path.joinpath("pyodide/pyodide.mjs").touch()
     done = subprocess.run(
         [*SERVE, *arguments], capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": PATH}
     )

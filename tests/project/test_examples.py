@@ -1,14 +1,21 @@
-"""The scripts of web/examples: in CPython, and in Chromium on Pyodide and Brython, each prints the same."""
+"""The scripts of web/examples: in CPython, and in Chromium on Pyodide and Brython, each prints the same.
+
+The one in web/examples/bridge uses another library: it prints the same on CPython and on Pyodide. In Brython no such
+library loads.
+"""
 
 import contextlib
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import serve
 import services
-from programs import run, shown
+from programs import PATH, run, serving, shown
 from runtimes import chromium, required
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
@@ -115,6 +122,43 @@ def test_the_examples_print_the_same_in_a_page(runtime, browser, address):
             if name == "ticker":
                 points = browser.execute_script("return document.querySelector('polyline').points.length")
                 assert points == 24
+        browser.get("about:blank")
+
+
+POLL = """\
+Ann votes for tea: {'tea': 1}
+Bob hears of it: votes {'tea': 1}
+Bob votes for coffee: {'coffee': 1, 'tea': 1}
+Ann hears of it: votes {'coffee': 1, 'tea': 1}
+"""
+
+
+@pytest.fixture
+def poll():
+    """The server of the poll; its address."""
+    command = [sys.executable, "-u", EXAMPLES / "bridge/poll_server.py", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": PATH}) as server:
+        try:
+            yield re.search(r"http://127\.0\.0\.1:\d+", server.stdout.readline())[0]
+        finally:
+            server.terminate()
+
+
+@pytest.mark.rows("BRG-21")
+def test_the_example_of_a_library_prints_the_same_in_a_page(poll, browser):
+    """By the lines of its docstring, but for the addresses and where the interpreter is."""
+    import bundle
+
+    path = EXAMPLES / "bridge/poll.py"
+    lines = re.findall(r"^python (\S.*?)(?:  .*)?$", path.read_text("utf-8"), re.M)
+    name = "web/examples/bridge/poll"
+    assert lines == [f"{name}_server.py", f"-m pyws run {name}.py", f"-m pyws serve --bridge {name}.py"]
+    assert run(path, poll) == (0, POLL, "")
+    with serving("--bridge", "--interpreter", bundle.DIST / "pyodide", path, poll, told=None) as address:
+        browser.get_log("browser")
+        browser.get(address)
+        assert shown(browser, POLL.splitlines()[-1] + "\n", "running") == POLL
+        assert [entry["message"] for entry in browser.get_log("browser")] == []
         browser.get("about:blank")
 
 

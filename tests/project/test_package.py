@@ -15,7 +15,7 @@ PACKAGE = Path(pyws.__file__).parent
 HOUSE = [
     {"__main__"},
     {"commands.run", "commands.connect", "commands.serve"},
-    {"commands.session"},
+    {"commands.libraries", "commands.session"},
     {"commands.packing", "commands.printable", "commands.prompt", "commands.stdin", "commands.termination"},
     {"__init__"},
     {"bridge"},

@@ -15,6 +15,7 @@ import re
 import ssl
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import threading
 import time
@@ -26,8 +27,8 @@ import pytest
 
 import bridge
 import runtimes
-from programs import PATH, python, run
-from runtimes import chromium, required
+from programs import PATH, python, run, serving, shown
+from runtimes import Node, chromium, required
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
 
@@ -40,6 +41,7 @@ PAGES = {
     path: path.read_text("utf-8")
     for path in [README, *sorted(ROOT.glob("web/docs/*.md")), *sorted(ROOT.glob(".github/*.md")), TESTS]
 }
+DIST = ROOT / "dist"
 # A server of nobody's and that of tools/serve.py in the pages, here one that this test started.
 LOCAL = ["wss://example.org/", "ws://127.0.0.1:8765/"]
 # What a page of the web loads from its makers' public address comes from npm's folder here.
@@ -60,6 +62,7 @@ ELSEWHERE = {
     "python -m pyws serve --runtime brython web/examples/echo.py wss://example.org/echo": (
         "commands/test_serve.py::test_the_documented_line"
     ),
+    "python -m pyws serve --bridge library.py": "commands/test_serve.py::test_the_documented_line_with_the_bridge",
     "python -m pyws connect wss://example.org/echo": "commands/test_connect.py::test_the_documented_lines",
     "echo hello | python -m pyws connect wss://example.org/echo": (
         "commands/test_connect.py::test_the_documented_lines"
@@ -116,8 +119,8 @@ def blocks(text):
 
 BLOCKS = [block for text in PAGES.values() for block in blocks(text)]
 HELLO = BLOCKS[0]
-# The first program of bridge.md that has an output: the pages below it run it.
-(LIBRARY,) = [block for block in BLOCKS if block.heading.startswith("One file, on CPython") and block.output]
+# The program of a library in the README: the pages of bridge.md run it.
+(LIBRARY,) = [block for block in blocks(PAGES[README]) if "import pyws.bridge" in block.text]
 
 
 def of(language, runner=""):
@@ -339,7 +342,7 @@ def wheels_of(site, *names):
 
 @of("html", "bridge")
 def test_the_pages_run_the_program_of_a_library(block, address, site):
-    """The file of bridge.md that CPython runs, with the library's own wheel."""
+    """The file of the README that CPython runs, with the library's own wheel."""
     site.folder.joinpath("library.py").write_text(here(LIBRARY.text, address), "utf-8")
     (wheel,) = wheels_of(site, "websockets-17")
     assert block.text.count('"websockets"') == 1
@@ -435,20 +438,6 @@ TROUBLE = {
         ["pyodide"],
         JS + 'ws.addEventListener("open", lambda event: print("never"))\n',
     ],
-    "sock_connect() is not available in browser environments": [
-        ["pyodide"],
-        """
-import asyncio
-await asyncio.open_connection("127.0.0.1", 80)
-""",
-    ],
-    "SSL/TLS via create_connection is not yet supported": [
-        ["pyodide"],
-        """
-import asyncio
-await asyncio.open_connection("127.0.0.1", 443, ssl=True)
-""",
-    ],
     "[Errno 138] Not supported": [
         ["library"],
         """
@@ -472,7 +461,15 @@ ws = await connect("ws://127.0.0.1:8765/")
 await ws.close(1011)
 """,
     ],
-    "ModuleNotFoundError: pyws.bridge": [["brython"], "import pyws.bridge\n"],
+    "NotSupportedError: Brython has no asyncio, so Python's WebSocket libraries do not load": [
+        ["brython"],
+        "import pyws.bridge\npyws.bridge.install()\n",
+    ],
+    "cannot load websockets<1: Can't find a pure Python 3 wheel": [
+        ["serve"],
+        '# /// script\n# dependencies = ["websockets<1"]\n# ///\nimport websockets\n',
+    ],
+    "is in no library that this page has": [["serve"], "import no_such_library\n"],
     "WebSocket needs a running event loop": [["python"], PYWS],
     "no running event loop": [["python"], "import asyncio\nasyncio.get_running_loop()\n"],
     "asyncio.run() cannot be called from a running event loop": [
@@ -494,6 +491,18 @@ finally:
 import asyncio
 from pyodide.ffi import run_sync
 ws.onopen = lambda event: run_sync(asyncio.sleep(0))
+""",
+    ],
+    "WebAssembly stack switching not supported in this JavaScript runtime": [
+        ["no stack switching"],
+        """
+import asyncio
+async def main(): pass
+coroutine = main()
+try:
+    asyncio.run(coroutine)
+finally:
+    coroutine.close()
 """,
     ],
     "object NoneType can't be used in 'await' expression": [
@@ -564,13 +573,86 @@ ws.onmessage = on_message
 }
 
 
+# The same of libraries without the bridge.
+CLIENT = "import websocket\n"
+MQTT = """
+from paho.mqtt.client import CallbackAPIVersion, Client
+client = Client(CallbackAPIVersion.VERSION2, transport="websockets")
+client.connect_timeout = 1
+"""
+UNBRIDGED = {
+    "sock_connect() is not available in browser environments due to restricted raw socket access": """
+from websockets.asyncio.client import connect
+await connect("ws://127.0.0.1:8765/")
+""",
+    "TransportConnectionFailed: Connect failed": """
+from gql import Client
+from gql.transport.websockets import WebsocketsTransport
+async with Client(transport=WebsocketsTransport("ws://127.0.0.1:8765/")):
+    pass
+""",
+    "unhandled errors in a TaskGroup (1 sub-exception)": """
+from httpx_ws import aconnect_ws
+async with aconnect_ws("http://127.0.0.1:8765/"):
+    pass
+""",
+    "SSL/TLS via create_connection is not yet supported": """
+from websockets.asyncio.client import connect
+await connect("wss://127.0.0.1/")
+""",
+    "WebSocketTimeoutException: timed out": CLIENT + 'websocket.create_connection("ws://127.0.0.1:8765/", timeout=1)\n',
+    "Connection timed out waiting for data": CLIENT
+    + """
+websocket.WebSocketApp("ws://127.0.0.1:9999/", on_error=lambda _, error: print(error)).run_forever()
+""",
+    "TLS not supported in this environment": CLIENT + 'websocket.create_connection("wss://127.0.0.1/", timeout=1)\n',
+    "TimeoutError: timed out": MQTT + 'client.connect("127.0.0.1", 8765)\n',
+    "module 'socket' has no attribute 'SO_REUSEADDR'": MQTT + "client.loop_start()\n",
+    "can't start new thread": "import threading\nthreading.Thread(target=print).start()\n",
+}
+SAID = """
+import contextlib, io, traceback
+from pyodide.code import eval_code_async
+
+said = io.StringIO()
+with contextlib.redirect_stdout(said):
+    try:
+        await eval_code_async({code!r}, {{"__name__": "__main__"}})
+    except Exception:
+        traceback.print_exc(file=said)
+said.getvalue()
+"""
+
+
+@pytest.fixture(scope="module")
+def node():
+    """Pyodide under Node, which imports the libraries that are installed here; the bridge is not installed.
+
+    But not trio, which would be imported because it is here, and does not know this platform.
+    """
+    with required(), Node("pyodide-node-libraries") as node:
+        mount = """
+            pyodide.FS.mkdir("/site");
+            pyodide.mountNodeFS("/site", given[0]);
+            pyodide.runPython("import sys; sys.path.append('/site'); sys.modules['trio'] = None");
+        """
+        assert node.evaluate(mount, sysconfig.get_path("purelib")) == {}
+        yield node
+
+
+@pytest.mark.parametrize("text", UNBRIDGED)
+def test_a_text_is_what_a_library_says_without_the_bridge(text, node, address):
+    """Whoever searches for it finds the very words."""
+    assert text in bridge.run(node, SAID.format(code=here(UNBRIDGED[text], address)))
+
+
 def test_each_text_is_shown_by_a_program():
     """What the headings quote, and the sentences below them where they quote an error."""
     headings = re.findall(r"^## .+$", PAGES[TROUBLESHOOTING], re.M)
     quoted = re.findall(r"`([^`]+)`", "\n".join(headings))
     assert quoted
-    assert [text for text in quoted if text not in TROUBLE] == []
-    assert [text for text in TROUBLE if text not in " ".join(PAGES[TROUBLESHOOTING].split())] == []
+    assert [text for text in quoted if text not in {**TROUBLE, **UNBRIDGED}] == []
+    assert [text for text in {**TROUBLE, **UNBRIDGED} if text not in " ".join(PAGES[TROUBLESHOOTING].split())] == []
 
 
 def test_what_the_bridge_says_is_explained():
@@ -608,6 +690,18 @@ def test_a_text_is_what_the_runtime_says(runtime, text, address, site, tmp_path)
             site.open(brython_page(code))
         case "library":
             site.open(library_page(code, site))
+        case "serve":
+            script = tmp_path / "script.py"
+            script.write_text(code)
+            with serving("--bridge", "--interpreter", DIST / "pyodide", script, told=None) as page:
+                site.driver.get(page)
+                shown(site.driver, text, "error")
+                site.driver.get("about:blank")
+            return
+        case "no stack switching":  # as in a browser that has none
+            page = pyodide_page(code)
+            assert page.count("  const pyodide") == 1
+            site.open(page.replace("  const pyodide", "  delete WebAssembly.Suspending;\n  const pyodide"))
         case "secure":
             site.open(pyodide_page(code), site.secure)
         case "without":
