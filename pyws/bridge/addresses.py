@@ -28,9 +28,14 @@ def lookup(host: "str | bytes | None", port: "int | str | bytes | None", family:
         if port not in PORTS:
             raise socket.gaierror(socket.EAI_SERVICE, f"no number is known of the port {port!r}")
         port = PORTS[port]
-    family = family or (socket.AF_INET6 if ":" in name else socket.AF_INET)
+    family = family or family_of(name)
     info = address(family, name, int(port or 0))
     return [(socket.AddressFamily(family), socket.SOCK_STREAM, socket.IPPROTO_TCP, "", info)]
+
+
+def family_of(host: str) -> int:
+    """Return the family of a host: names have that of IPv4."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def address(family: int, host: str, port: int) -> "Address":

@@ -113,11 +113,14 @@ def __init__(  # noqa: N807 - the method that it replaces
     self: socket.socket, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
 ) -> None:
     """Take the place of the initializer: a descriptor that a socket has detached brings its connection along."""
+    stream = None if fileno is None else _streams.get(fileno)
+    if stream is not None:  # the system cannot tell what it is
+        family, type, proto = addresses.family_of(stream.server.host), socket.SOCK_STREAM, socket.IPPROTO_TCP
     own(socket.socket, "__init__")(self, family, type, proto, fileno)
-    if fileno is None:
-        release(self.fileno())  # the number of a descriptor that was closed without its socket
-    elif fileno in _streams:
+    if stream is not None:
         adopt(self, BridgeSocket)
+    elif fileno is None:
+        release(self.fileno())  # the number of a descriptor that was closed without its socket
 
 
 def connect(self: socket.socket, address: "Address") -> None:

@@ -7,8 +7,9 @@ import select
 import selectors
 import socket
 import ssl
+import threading
 
-from . import blockingsockets, eventloop, replacing, selecting, syncwebsockets, tls, tlssockets
+from . import blockingsockets, eventloop, replacing, selecting, syncwebsockets, threads, tls, tlssockets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def install(hook: "Hook | None", force: bool) -> bool:
             (socket.socket, blockingsockets, ("__init__", "connect", "connect_ex")),
             (socket, blockingsockets, ("getaddrinfo",)),
             (select, selecting, ("select",)),
+            (threading.Thread, threads, ("start",)),
         ):
             for name in names:
                 replacing.replace(owner, name, getattr(module, name))

@@ -74,6 +74,14 @@ def change(client: "Any") -> None:
             self.begin(sock, protocol, ClientConnection(protocol, **options))
 
     replace(cls, "__init__", __init__)
+    for name in ("unix_connect", "unix_reconnect"):
+        if hasattr(client, name):
+            replace(client, name, refuse)
+
+
+def refuse(*_: object, **__: object) -> "Any":
+    """Raise OSError: it takes the place of functions for Unix sockets."""
+    raise OSError("a page cannot open Unix sockets: connect to a ws: or wss: URL.")
 
 
 class BlockingConnection:
@@ -191,8 +199,9 @@ class BlockingConnection:
         self._complete(self._connection.pong(data))
 
     def start_keepalive(self) -> None:
-        """Send Pings from now on; `connect` calls this."""
-        self._connection.start_keepalive()
+        """Send Pings from now on, unless the connection has ended already; `connect` calls this."""
+        if self.recv_events_thread.is_alive():
+            self._connection.start_keepalive()
 
     def close_socket(self) -> None:
         """End the connection at once; `connect` calls this if the opening handshake fails."""

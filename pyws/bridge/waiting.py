@@ -11,6 +11,8 @@ import js
 import pyodide_js
 from pyodide.ffi import can_run_sync, run_sync
 
+from ..loop import call_later, call_soon
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -38,20 +40,40 @@ class Signal:
     """An object that changes, and the calls that wait for that."""
 
     def __init__(self) -> None:
-        self.wakers: list[Callable[[], object]] = []
-        """Functions of JavaScript that wake these calls, after the task of the page in which they are called."""
+        self.waiting: list[asyncio.Future[None]] = []
 
     def notify(self) -> None:
-        """Wake them."""
-        for wake in self.wakers:
-            wake()
+        """Wake the calls that wait: they go on in a later turn of the loop, not from inside this method."""
+        for pause in self.waiting:
+            _end(pause)
+
+
+class UnableAgainError(RuntimeError, KeyboardInterrupt):
+    """The RuntimeError of a second call in one task of the page.
+
+    A library that tries again and again without end would make the page stand still: most take this for Ctrl-C.
+    """
+
+
+_refused = False  # whether a call was refused in this task of the page
 
 
 def ensure_possible() -> None:
     """Raise RuntimeError, with the way out, if Python cannot wait here."""
-    if not can_run_sync():
-        has_jspi = hasattr(js.WebAssembly, "Suspending")
-        raise RuntimeError((CALLED_SYNCHRONOUSLY if has_jspi else NO_JSPI) + ELSE)
+    global _refused
+    if can_run_sync():
+        return
+    kind = UnableAgainError if _refused else RuntimeError
+    if not _refused:
+        _refused = True
+        call_soon(_forget)
+    has_jspi = hasattr(js.WebAssembly, "Suspending")
+    raise kind((CALLED_SYNCHRONOUSLY if has_jspi else NO_JSPI) + ELSE)
+
+
+def _forget() -> None:
+    global _refused
+    _refused = False
 
 
 def wait_until(
@@ -77,27 +99,48 @@ def wait_until(
     deadline = None if timeout is None else time.monotonic() + timeout
     while True:
         left = interval if deadline is None else deadline - time.monotonic()
-        _pause(min(max(0, left), interval), signals)
+        _pause(min(left, interval), signals)
         if condition():
             return True
         if deadline is not None and time.monotonic() >= deadline:
             return False
-        pyodide_js.checkInterrupt()
 
 
 def _pause(seconds: float, signals: "Iterable[Signal]") -> None:
-    """Let the page go on until a signal changes, for at most so many seconds."""
-    js_pause = js.Promise.withResolvers()
-    js_wake = js_pause.resolve
-    number = js.setTimeout(js_wake, seconds * 1000)
+    """Let the page go on until a signal changes, for at most so many seconds. Raises KeyboardInterrupt."""
+    loop = asyncio.get_event_loop()
+    pause: asyncio.Future[None] = asyncio.Future(loop=loop)
+
+    interrupts: list[KeyboardInterrupt] = []
+    cancel: Callable[[], object] | None
+
+    def over() -> None:
+        nonlocal cancel
+        cancel = None
+        try:
+            pyodide_js.checkInterrupt()
+        except KeyboardInterrupt as error:  # else it would end this callback, and not the call that waits
+            interrupts.append(error)
+        _end(pause)
+
+    cancel = call_later(seconds, over) if seconds > 0 else loop.call_soon(over).cancel
     for signal in signals:
-        signal.wakers.append(js_wake)
+        signal.waiting.append(pause)
     try:
-        run_sync(js_pause.promise)
+        run_sync(pause)
     finally:
-        js.clearTimeout(number)
+        if cancel is not None:
+            cancel()
         for signal in signals:
-            signal.wakers.remove(js_wake)
+            signal.waiting.remove(pause)
+    if interrupts:
+        raise interrupts[0]
+
+
+def _end(pause: "asyncio.Future[None]") -> None:
+    """Have the call that waits go on."""
+    if not pause.done():
+        pause.set_result(None)
 
 
 def complete(coroutine: "Coroutine[Any, Any, Result]", timeout: float | None = None) -> "Result":
