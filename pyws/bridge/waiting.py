@@ -116,8 +116,8 @@ def _pause(seconds: float, signals: "Iterable[Signal]") -> None:
 
     def over() -> None:
         nonlocal cancel
-        cancel = None
         try:
+            cancel = None
             pyodide_js.checkInterrupt()
         except KeyboardInterrupt as error:  # else it would end this callback, and not the call that waits
             interrupts.append(error)

@@ -13,6 +13,7 @@ import socket
 import ssl
 import sys
 import threading
+import warnings
 
 import pyws
 import pyws.bridge
@@ -78,8 +79,8 @@ def receive(sock, size):
 
 
 async def ask(address):
-    """Have the peer say something about the last conversation."""
-    opened = await pyws.WebSocketStream(f"{address.origin}/written/{address.key}").opened
+    """Have the peer say what it heard, when the last conversation is over."""
+    opened = await pyws.WebSocketStream(f"{address.origin}/heard/{address.key}").opened
     return [message async for message in opened.readable]
 
 
@@ -256,28 +257,6 @@ async def a_task_that_is_cancelled(address):
     return ["b'\\x81\\x01a'", "cancelled", "True b'\\x81\\x01b'"]
 
 
-@conversation
-async def an_interrupt(address):
-    """Ctrl-C ends the call that waits, and nothing else."""
-    import js
-    import pyodide_js
-
-    js_buffer = js.Uint8Array.new(1)
-    pyodide_js.setInterruptBuffer(js_buffer)
-    try:
-        with connect(address("echo")) as sock:
-            asyncio.get_running_loop().call_later(0.01, js_buffer.fill, 2)
-            try:
-                sock.recv(1)
-            except KeyboardInterrupt:
-                print("interrupted")
-            sock.sendall(masked(0x81, b"a"))
-            print(receive(sock, 3))
-    finally:
-        pyodide_js.setInterruptBuffer(None)
-    return ["interrupted", "b'\\x81\\x01a'"]
-
-
 @anywhere
 async def where_python_cannot_wait(address):
     """Each call says so, before anything is sent; what need not wait can be done."""
@@ -449,26 +428,22 @@ async def nothing_is_left(address):
 
     def left():
         gc.collect()
-        streams = sum(isinstance(thing, Stream) for thing in gc.get_objects())
+        streams = sum(type(thing) is Stream for thing in gc.get_objects())
         with socket.socket() as sock:
             return streams, sock.fileno(), pyodide_js._module._hiwire_num_refs()
 
-    import warnings
+    async def settled():
+        for _ in range(50):  # what the browser still ends
+            await ask(address)
+            if not left()[0]:
+                break
+        return left()
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # of the forgotten socket
         ways()
-        before = left()
-        for _ in range(50):  # what the browser still ends
-            await ask(address)
-            if left() == before:
-                break
-            before = left()
+        before = await settled()
         ways()
-        for _ in range(50):
-            await ask(address)
-            if left() <= before:
-                break
-    after = left()
+        after = await settled()
     print(after[0], after[1] - before[1], after[2] <= before[2])
     return ["0 0 True"]

@@ -9,6 +9,7 @@ from peer import Peer
 from runtimes import Node, required
 
 numbers = itertools.count()
+SCRIPTS = [(kind, name) for kind in ("script", "blocking") for name in bridge.PINS if kind in bridge.PINS[name]]
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +31,10 @@ def node(secure):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", bridge.PINS)
-def test_library(node, secure, name):
-    script = bridge.LIBRARIES / bridge.PINS[name]["script"]
-    key = f"{name}-{next(numbers)}"
+@pytest.mark.parametrize("kind, name", SCRIPTS)
+def test_library(node, secure, kind, name):
+    script = bridge.LIBRARIES / bridge.PINS[name][kind]
+    key = f"{kind}-{name}-{next(numbers)}"
     wheels = bridge.provide(name)
     expected = bridge.play_on_cpython(script, secure.origin, f"{key}-cpython", wheels)
     result = bridge.play_in_pyodide(node, script, secure.origin, key, wheels)
