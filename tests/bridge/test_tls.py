@@ -32,10 +32,12 @@ def node(secure):
 
 @pytest.mark.once
 @pytest.mark.parametrize("kind, name", SCRIPTS)
-def test_library(node, secure, kind, name):
+def test_library(node, secure, peer, kind, name):
     script = bridge.LIBRARIES / bridge.PINS[name][kind]
     key = f"{kind}-{name}-{next(numbers)}"
     wheels = bridge.provide(name)
-    expected = bridge.play_on_cpython(script, secure.origin, f"{key}-cpython", wheels)
+    # On CPython, websockets.sync may wait without end where several records of TLS come at once.
+    origin = peer.origin if kind == "blocking" else secure.origin
+    expected = bridge.play_on_cpython(script, origin, f"{key}-cpython", wheels)
     result = bridge.play_in_pyodide(node, script, secure.origin, key, wheels)
     assert result == expected, "\n".join(filter(None, [result["error"], expected["error"]]))
