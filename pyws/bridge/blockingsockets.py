@@ -1,4 +1,4 @@
-"""Sockets that block, as `socket.socket` makes them: what takes the place of its methods, and of `getaddrinfo`.
+"""Sockets that block, as `socket.socket` makes them: functions that take the place of its methods.
 
 Its law: a socket belongs to the bridge from `connect` on, and until it is closed, also after `uninstall`. It keeps its
 descriptor, which is a number of the system; by this number the bridge finds the connection, as `select` does.

@@ -1,4 +1,4 @@
-"""What the bridge has replaced of other modules, how that is put back, and the hook of the program.
+"""The values of other modules that the bridge has replaced, and the hook of the program.
 
 Its law: each is put back as it was, in the reverse order.
 """

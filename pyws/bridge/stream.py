@@ -29,7 +29,7 @@ class Stream:
         self._error: Exception | None = None
         server.attach(self)
 
-    # What has come, and where it goes.
+    # Calls of the socket.
 
     @property
     def available(self) -> int:

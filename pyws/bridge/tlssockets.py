@@ -1,4 +1,4 @@
-"""Blocking sockets with TLS: what takes the place of `SSLContext.wrap_socket`.
+"""Blocking sockets with TLS: the function that takes the place of `SSLContext.wrap_socket`.
 
 Its law: no byte is changed; the browser does TLS, when the request of the library opens the WebSocket.
 https://docs.python.org/3/library/ssl.html#ssl-sockets

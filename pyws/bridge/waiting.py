@@ -146,7 +146,7 @@ def _end(pause: "asyncio.Future[None]") -> None:
 def complete(coroutine: "Coroutine[Any, Any, Result]", timeout: float | None = None) -> "Result":
     """Run a coroutine as a task until it ends, and return its result.
 
-    What it does before it has to wait is done at once. Raises its exception; TimeoutError after `timeout` seconds, and
+    The part before it has to wait is done at once. Raises its exception; TimeoutError after `timeout` seconds, and
     then it is canceled; RuntimeError, and it is canceled, too, if it has to wait where Python cannot.
     """
     ended = Signal()

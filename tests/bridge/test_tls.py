@@ -36,7 +36,7 @@ def test_library(node, secure, peer, kind, name):
     script = bridge.LIBRARIES / bridge.PINS[name][kind]
     key = f"{kind}-{name}-{next(numbers)}"
     wheels = bridge.provide(name)
-    # On CPython, websockets.sync may wait without end where several records of TLS come at once.
+    # On CPython, websockets.sync 17.4 hangs over TLS in this script.
     origin = peer.origin if kind == "blocking" else secure.origin
     expected = bridge.play_on_cpython(script, origin, f"{key}-cpython", wheels)
     result = bridge.play_in_pyodide(node, script, secure.origin, key, wheels)
