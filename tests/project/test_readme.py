@@ -466,7 +466,7 @@ from websockets.sync.client import connect
 connect("ws://127.0.0.1:8765/")
 """,
     ],
-    "Connection timed out waiting for data": [
+    "WebSocketTimeoutException: timed out": [
         ["library"],
         """
 import websocket
