@@ -44,9 +44,9 @@ def install(*, handshake: "Hook | None" = None, force: bool = False) -> bool:
             "NotSupportedError",
         )
     if sys.platform == "emscripten":
-        from . import eventloop
+        from . import installation
 
-        return eventloop.install(handshake, force)
+        return installation.install(handshake, force)
     return False
 
 
@@ -56,9 +56,9 @@ def uninstall() -> None:
     Does nothing where nothing is installed.
     """
     if sys.platform == "emscripten":
-        from . import eventloop
+        from . import installation
 
-        eventloop.uninstall()
+        installation.uninstall()
 
 
 class installed:  # noqa: N801 - it is used like a function, as those of contextlib are
@@ -72,9 +72,9 @@ class installed:  # noqa: N801 - it is used like a function, as those of context
     def __enter__(self) -> bool:
         """Return whether Pyodide's event loop has connections now."""
         if sys.platform == "emscripten":
-            from . import eventloop
+            from . import installation
 
-            self._before = eventloop.installation()
+            self._before = installation.installation()
         return install(handshake=self._handshake, force=self._force)
 
     def __exit__(
@@ -82,6 +82,6 @@ class installed:  # noqa: N801 - it is used like a function, as those of context
     ) -> None:
         """Install or uninstall what was before."""
         if sys.platform == "emscripten":
-            from . import eventloop
+            from . import installation
 
-            eventloop.restore(self._before)
+            installation.restore(self._before)

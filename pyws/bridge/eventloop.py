@@ -10,7 +10,7 @@ import socket
 import ssl as ssl_module
 from weakref import WeakKeyDictionary
 
-from . import tls
+from . import addresses, blockingsockets, replacing
 from .handshake import report
 from .server import Server
 from .transport import Transport
@@ -20,77 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from . import Hook
-
     Address = tuple[Any, ...]
 
-_hook: "Hook | None" = None
-_own: "list[tuple[Any, str, Any]]" = []  # the replaced methods: the class, the name, the method
 _connected: "WeakKeyDictionary[socket.socket, Address]" = WeakKeyDictionary()
-
-PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-
-
-def install(hook: "Hook | None", force: bool) -> bool:
-    """Replace the methods, unless real sockets are there; return whether they are replaced now."""
-    global _hook
-    from pyodide.webloop import WebLoop
-
-    if not _own:
-        if has_sockets() and not force:
-            return False
-        for owner, method in (
-            (WebLoop, create_connection),
-            (WebLoop, sock_connect),
-            (WebLoop, getaddrinfo),
-            (WebLoop, start_tls),
-            (WebLoop, call_at),
-            (ssl_module.SSLContext, tls.wrap_bio),
-        ):
-            name = method.__name__
-            _own.append((owner, name, getattr(owner, name)))
-            setattr(owner, name, method)
-    if hook is not None:
-        _hook = hook
-    return True
-
-
-def uninstall() -> None:
-    """Put the own methods back."""
-    global _hook
-    _hook = None
-    while _own:
-        owner, name, method = _own.pop()
-        setattr(owner, name, method)
-
-
-def installation() -> "tuple[bool, Hook | None]":
-    """Return whether the methods are replaced, and the hook."""
-    return bool(_own), _hook
-
-
-def restore(before: "tuple[bool, Hook | None]") -> None:
-    """Make it again as `installation` has found it."""
-    global _hook
-    if not before[0]:
-        uninstall()
-    else:
-        _hook = before[1]
-
-
-def has_sockets() -> bool:
-    """Return whether this Pyodide has sockets of its own: in Node by `useNodeSockFS()`, or in Cloudflare's workers."""
-    import js
-    from pyodide_js import _api
-
-    agent = getattr(getattr(js, "navigator", None), "userAgent", "")
-    return hasattr(_api, "_nodeSock") or agent == "Cloudflare-Workers"
 
 
 def own(name: str) -> "Callable[..., Any]":
     """Return the event loop's own method of that name."""
-    method: Callable[..., Any] = next(method for _, other, method in _own if other == name)
-    return method
+    from pyodide.webloop import WebLoop
+
+    return replacing.own(WebLoop, name)
 
 
 async def create_connection(
@@ -123,13 +62,14 @@ async def create_connection(
     try:
         if local_addr is not None:
             raise OSError("a page cannot choose its own address: leave out local_addr.")
-        address = _addresses(host, port, family)[0][4] if sock is None else _connected.get(sock)
-        if address is None:
-            raise OSError("a page cannot use this socket: it was not connected by loop.sock_connect.")
-        server = Server(address[0], address[1], _hook)
+        if sock is not None and sock not in _connected:
+            server = blockingsockets.hand_over(sock)
+        else:
+            address = addresses.lookup(host, port, family)[0][4] if sock is None else _connected[sock]
+            server = Server(address[0], address[1], replacing.hook)
         if ssl:
             context = ssl_module.create_default_context() if ssl is True else ssl
-            server.begin_tls(context, str(address[0]) if server_hostname is None else server_hostname)
+            server.begin_tls(context, server.host if server_hostname is None else server_hostname)
     except OSError as error:
         report(error)
         raise
@@ -151,7 +91,7 @@ async def sock_connect(self: asyncio.AbstractEventLoop, sock: socket.socket, add
     if sock.type != socket.SOCK_STREAM or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return await own("sock_connect")(self, sock, address)  # type: ignore[no-any-return] # a method of Pyodide
     await asyncio.sleep(0)
-    _connected[sock] = _addresses(address[0], address[1], sock.family)[0][4]
+    _connected[sock] = addresses.lookup(address[0], address[1], sock.family)[0][4]
 
 
 async def getaddrinfo(
@@ -169,7 +109,7 @@ async def getaddrinfo(
     https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.getaddrinfo
     """
     await asyncio.sleep(0)
-    return _addresses(host, port, family)
+    return addresses.lookup(host, port, family)
 
 
 async def start_tls(
@@ -207,19 +147,3 @@ def call_at(
     https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.call_at
     """
     return self.call_later(max(0, when - self.time()), callback, *arguments, context=context)
-
-
-def _addresses(
-    host: "str | bytes | None", port: "int | str | bytes | None", family: int
-) -> "list[tuple[int, int, int, str, Address]]":
-    """Return the one address of a host, as `getaddrinfo` does. Raises `socket.gaierror` for a port with no number."""
-    name = (host.decode() if isinstance(host, bytes) else host or "localhost").strip("[]")
-    if isinstance(port, bytes):
-        port = port.decode()
-    if isinstance(port, str) and not port.isdecimal():
-        if port not in PORTS:
-            raise socket.gaierror(socket.EAI_SERVICE, f"no number is known of the port {port!r}")
-        port = PORTS[port]
-    family = family or (socket.AF_INET6 if ":" in name else socket.AF_INET)
-    more = (0, 0) if family == socket.AF_INET6 else ()
-    return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (name, int(port or 0), *more))]

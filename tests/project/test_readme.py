@@ -354,7 +354,7 @@ def test_the_pages_run_the_program_of_a_library(block, address, site):
 
 def library_page(code, site):
     """A page that runs a program in Pyodide, with pyws and other people's libraries."""
-    packages = ["pyws-websocket", *wheels_of(site, "websockets-17", "aiohttp-3")]
+    packages = ["pyws-websocket", *wheels_of(site, "websockets-17", "aiohttp-3", "websocket-client-1")]
     page = pyodide_page(code)
     assert page.count('"pyws-websocket"') == 1
     return page.replace('"pyws-websocket"', json.dumps(packages))
@@ -431,6 +431,16 @@ async def connect(headers=""):
         await reader.read()
         writer.close()
 """
+# A call that blocks, for a place where it cannot.
+BLOCKING = """
+import socket
+import js
+import pyws.bridge
+from pyodide.ffi import create_once_callable
+pyws.bridge.install()
+def connect():
+    socket.create_connection(("127.0.0.1", 9999))
+"""
 EVERYWHERE = ["run", "pyodide", "brython"]
 # What each text of troubleshooting.md comes from: the runtimes in which a program shows it, and the program.
 TROUBLE = {
@@ -443,6 +453,20 @@ TROUBLE = {
         """
 from websockets.sync.client import connect
 connect("ws://127.0.0.1:8765/")
+""",
+    ],
+    "Python cannot wait here": [["pyodide"], BLOCKING + "js.setTimeout(create_once_callable(connect), 0)\n"],
+    "Python cannot wait in this browser": [
+        ["pyodide"],
+        BLOCKING + "del js.WebAssembly.Suspending\njs.setTimeout(create_once_callable(connect), 0)\n",
+    ],
+    "a page has no threads": [
+        ["pyodide"],
+        """
+import threading
+import pyws.bridge
+with pyws.bridge.installed():
+    threading.Thread(target=print).start()
 """,
     ],
     "A library cannot connect": [["pyodide"], BRIDGE + 'await connect("Cookie: a\\r\\n")\n'],
