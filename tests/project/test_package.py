@@ -22,6 +22,7 @@ HOUSE = [
     {"bridge.eventloop"},
     {"bridge.transport"},
     {"bridge.server"},
+    {"bridge.payloads"},
     {"bridge.frames", "bridge.handshake", "bridge.sockets", "bridge.tls"},
     {"reconnecting", "websocketstream"},
     {"websocket"},
