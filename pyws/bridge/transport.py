@@ -22,6 +22,8 @@ HIGH_WATER = 1 << 16
 # Bytes that do not count as waiting: a system takes about as many for a TCP connection, sent or not, before a write has
 # to wait. Here they are in the browser.
 TAKEN = 1 << 20
+# Bytes that are given to a protocol at once: to join them with others would be another copy.
+LARGE = 1 << 13
 # Seconds until it is looked again whether the network has taken what was sent: a browser does not tell.
 POLL_INTERVAL = 0.004
 
@@ -185,9 +187,13 @@ class Transport(asyncio.Transport):
             self._call(self._protocol.resume_writing)
 
     def deliver(self, *data: bytes) -> None:
-        """Give bytes to the protocol, at once if it got none in this turn of the loop: never from inside its calls."""
+        """Give bytes to the protocol, never from inside its calls: large ones now, small ones of one turn together."""
+        if self._writing_paused:
+            self._pause_or_resume()  # perhaps it is an answer to what was sent
         self._incoming += data
-        if not self._flush_is_due:
+        if len(data[-1]) < LARGE:
+            self._flush_soon()
+        else:
             self._flush()
 
     def deliver_soon(self, data: bytes) -> None:
@@ -234,17 +240,15 @@ class Transport(asyncio.Transport):
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Give the protocol what has come, in one piece; in the turn after the last one, the end.
-
-        Between two pieces the loop runs what is ready, as it does between two reads of a socket.
-        """
+        """Give the protocol what waits, in one piece; in the turn after the last one, the end."""
         self._flush_is_due = False
         if self._reading_paused or self._closing:
             return
         if self._incoming:
-            self._flush_soon()
             incoming, self._incoming = self._incoming, []
-            data = incoming[0] if len(incoming) == 1 else b"".join(incoming)
+            if self._input_ended:
+                self._flush_soon()
+            data = b"".join(incoming)
             if self._is_buffered:
                 self._call(_feed, self._protocol, data)
             else:
