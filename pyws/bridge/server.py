@@ -41,10 +41,10 @@ if TYPE_CHECKING:
         """The methods of its transport that a server calls; it calls none after `Server.leave`."""
 
         def deliver(self, *data: bytes) -> None:
-            """Give bytes to the library: not from inside `read`."""
+            """Give bytes to the library now: not from inside `read`."""
 
         def deliver_soon(self, data: bytes) -> None:
-            """Give bytes to the library in the next turn of the loop."""
+            """Give bytes to the library in the next turn of the loop, together with others."""
 
         def end_input(self) -> None:
             """Tell the library, after what was given to it, that TCP has ended."""
@@ -62,6 +62,8 @@ if TYPE_CHECKING:
             """End the connection."""
 
 
+# Bytes of a message that is delivered at once: to join it with others would be another copy.
+LARGE = 1 << 13
 # Seconds after which a library that has said nothing waits for the server to speak first.
 SILENCE = 10
 
@@ -263,7 +265,11 @@ class Server:
     def _pyws_payload(self, opcode: int, payload: "bytes | memoryview[int]") -> None:
         """Give a message to the library."""
         if not self._over:
-            self._transport.deliver(b"".join((frame_head(opcode, len(payload)), payload)))
+            data = b"".join((frame_head(opcode, len(payload)), payload))
+            if len(data) < LARGE:
+                self._transport.deliver_soon(data)
+            else:
+                self._transport.deliver(data)
 
     def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         """Tell the library how the connection has ended, with the code that the library knows."""
@@ -278,6 +284,6 @@ class Server:
             self._close_received = True
             if self._close_sent is not None and code == self._close_sent[1]:
                 code = self._close_sent[0]
-            self._transport.deliver(frame(CLOSE, close_payload(code, reason)))
+            self._transport.deliver_soon(frame(CLOSE, close_payload(code, reason)))
         if not clean or self._close_sent is not None:
             self._transport.end_input()

@@ -22,8 +22,6 @@ HIGH_WATER = 1 << 16
 # Bytes that do not count as waiting: a system takes about as many for a TCP connection, sent or not, before a write has
 # to wait. Here they are in the browser.
 TAKEN = 1 << 20
-# Bytes that are given to a protocol at once: to join them with others would be another copy.
-LARGE = 1 << 13
 # Seconds until it is looked again whether the network has taken what was sent: a browser does not tell.
 POLL_INTERVAL = 0.004
 
@@ -187,17 +185,14 @@ class Transport(asyncio.Transport):
             self._call(self._protocol.resume_writing)
 
     def deliver(self, *data: bytes) -> None:
-        """Give bytes to the protocol, never from inside its calls: large ones now, small ones of one turn together."""
+        """Give bytes to the protocol now, behind those that wait: never from inside its calls."""
         if self._writing_paused:
             self._pause_or_resume()  # perhaps it is an answer to what was sent
         self._incoming += data
-        if len(data[-1]) < LARGE:
-            self._flush_soon()
-        else:
-            self._flush()
+        self._flush()
 
     def deliver_soon(self, data: bytes) -> None:
-        """Give bytes to the protocol in the next turn of the loop."""
+        """Give bytes to the protocol in the next turn of the loop, together with others."""
         self._incoming.append(data)
         self._flush_soon()
 
