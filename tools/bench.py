@@ -15,16 +15,19 @@ import json
 import os
 import platform
 import re
+import shutil
 import statistics
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import environment
 
@@ -39,6 +42,7 @@ PATIENCE = 120  # seconds for one figure
 
 Figures = dict[str, Any]
 LIBRARIES = ["websockets", "aiohttp", "picows", "bare"]
+OVER_THE_BRIDGE = {"websockets": "websockets-17", "aiohttp": "aiohttp-3"}  # in tests/libraries/pins.toml
 IMPORTS = {"pyws": "pyws", "websockets": "websockets.asyncio.client", "aiohttp": "aiohttp"}
 SAY = {
     "bare": "bare asyncio (the limit)",
@@ -61,6 +65,11 @@ class Work:
     less_is_better: bool = False
     # What is met or missed: the least ratio to each peer.
     targets: tuple[float | None, ...] = ()
+
+    @property
+    def in_page(self) -> bool:
+        """Whether a browser does it."""
+        return self.group in ("page", "bridge")
 
     def value(self, figures: Figures) -> float:
         """What is compared: per second, or bytes, or seconds."""
@@ -122,6 +131,14 @@ def works(quick: bool) -> list[Work]:
                     targets = (0.85, 1.0, 100.0 if kind == "binary" and size > 256 else None)
                 name = "Pyodide" if runtime == "pyscript" else "Brython"
                 found.append(Work("page", f"{name}, {label} {kind}", rivals, arguments, size == 256, targets=targets))
+    for size, label, kind, n, share in (
+        (256, "256 B", "text", 10_000, 0.6),
+        (1 << 16, "64 KiB", "text", 1_000, 0.8),
+        (1 << 18, "256 KiB", "binary", 400, 0.8),
+    ):
+        arguments = {"runtime": "bridge", "kind": kind, "size": size, "n": n // less, "in_flight": 32}
+        peers = list(OVER_THE_BRIDGE)
+        found.append(Work("bridge", f"{label} {kind}, 32 in flight", peers, arguments, True, targets=(share, share)))
     return found
 
 
@@ -146,7 +163,7 @@ class Field:
 
     def take(self, work: Work, name: str) -> Figures:
         """One figure."""
-        if work.group == "page":
+        if work.in_page:
             return self._in_page(work, name)
         if work.group == "import":
             return imported(IMPORTS[name])
@@ -186,7 +203,8 @@ class Field:
                 self._origin = self._stack.enter_context(serve.pages())
             driver = self._stack.enter_context(demo.chromium())
             driver.set_script_timeout(PATIENCE)
-            driver.get(f"{self._origin}/bench/{runtime}.html")
+            query = urlencode([("wheel", path) for path in bridge_wheels()]) if runtime == "bridge" else ""
+            driver.get(f"{self._origin}/bench/{runtime}.html?{query}")
             deadline = time.monotonic() + PATIENCE
             while not driver.execute_script("return typeof measure == 'function'"):
                 if time.monotonic() > deadline:
@@ -194,6 +212,23 @@ class Field:
                 time.sleep(0.1)
             self._pages[runtime] = driver
         return self._pages[runtime]
+
+
+def bridge_wheels() -> list[str]:
+    """The addresses of the wheels of OVER_THE_BRIDGE on the server of pages; they are downloaded once."""
+    pins = tomllib.loads(environment.ROOT.joinpath("tests", "libraries", "pins.toml").read_text("utf-8"))
+    wheels = sorted({wheel for name in OVER_THE_BRIDGE.values() for wheel in pins[name]["wheels"]})
+    folder = environment.ROOT / "dist" / "bench" / "wheels"
+    stamp = folder / ".ready"
+    if not stamp.exists() or stamp.read_text() != str(wheels):
+        shutil.rmtree(folder, ignore_errors=True)
+        with environment.step("downloading the libraries that run over the bridge"):
+            options = (
+                "--platform any --implementation py --abi none --python-version 3.14 --only-binary :all: --no-deps"
+            )
+            environment.pip(environment.PYTHON, "download", *options.split(), "--dest", str(folder), *wheels)
+        stamp.write_text(str(wheels))
+    return [f"/dist/bench/wheels/{path.name}" for path in sorted(folder.glob("*.whl"))]
 
 
 def imported(module: str) -> Figures:
@@ -216,9 +251,18 @@ class Result:
         return [self.work.value(figures) for figures in self.figures[name]]
 
     def ratios(self, peer: str) -> list[float]:
-        """How many times better pyws was, in each round."""
+        """How many times better pyws was, in each round; of the bridge, which part of the speed of pyws is left."""
         pairs = zip(self.values("pyws"), self.values(peer), strict=True)
+        if self.work.group == "bridge":
+            return [theirs / ours for ours, theirs in pairs]
         return [theirs / ours if self.work.less_is_better else ours / theirs for ours, theirs in pairs]
+
+    def share(self, name: str) -> float:
+        """What a program reached of what pyws did."""
+        if name == "pyws":
+            return 1.0
+        ratio = statistics.median(self.ratios(name))
+        return ratio if self.work.group == "bridge" else 1 / ratio
 
     def verdict(self, peer: str) -> str:
         """Whether the target is met, if there is one."""
@@ -281,7 +325,7 @@ def picture(group: str, results: list[Result]) -> str:
         rows.append(f'<text x="12" y="{top + 13}" font-weight="bold">{escape(result.work.label)}</text>')
         top += 22
         for name in ["pyws", *result.work.peers]:
-            ratio = 1.0 if name == "pyws" else 1 / statistics.median(result.ratios(name))
+            ratio = result.share(name)
             value = result.work.said(statistics.median(result.values(name)))
             length = min(ratio, most) / most * (width - left - 170)
             arrow = " →" if ratio > most else ""
@@ -319,7 +363,7 @@ def table(results: list[Result], rounds: int) -> str:
     ]
     for result in results:
         work = result.work
-        if work.group == "page":
+        if work.in_page:
             continue
         cells = []
         for peer in ("websockets", "aiohttp", "picows"):
@@ -334,6 +378,14 @@ def table(results: list[Result], rounds: int) -> str:
             cells = [f"{statistics.median(result.ratios(peer)):.2f} ×" for peer in work.peers]
             ours = work.said(statistics.median(result.values("pyws")))
             lines.append(f"| {work.label} | {ours} | {' | '.join([*cells, ''][:3])} |")
+    lines += ["", "| Over the bridge, in Pyodide | pyws itself | websockets | aiohttp |", "|---|---:|---:|---:|"]
+    for result in results:
+        work = result.work
+        if work.group == "bridge":
+            cells = [f"{result.share(peer):.2f} ×" for peer in work.peers]
+            lines.append(
+                f"| {work.label} | {work.said(statistics.median(result.values('pyws')))} | {' | '.join(cells)} |"
+            )
     lines += ["", f"Medians of {rounds} rounds, on {machine()}."]
     return "\n".join(lines)
 
@@ -348,7 +400,7 @@ def renew_tables(text: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure pyws beside its peers.")
     parser.add_argument("--quick", action="store_true", help="fewer sizes, shorter runs, three rounds: about a minute")
-    parser.add_argument("--group", help="only this group: flood, echo, send, 'round trip', page …")
+    parser.add_argument("--group", help="only this group: flood, echo, send, 'round trip', page, bridge …")
     parser.add_argument("--rounds", type=int, help="how often all programs take turns (default: 7)")
     parser.add_argument("--uvloop", action="store_true", help="all programs on uvloop instead of asyncio's own loop")
     options = parser.parse_args()

@@ -5,6 +5,7 @@ https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 """
 
 import sys
+from struct import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,10 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
 NORMAL_CLOSURE, GOING_AWAY, PROTOCOL_ERROR, NO_STATUS, INVALID_DATA = 1000, 1001, 1002, 1005, 1007
+
+
+# A mask as the operators of JavaScript take it: a number of 32 bits with a sign.
+MASK = Struct("<i")
 
 
 class ProtocolError(Exception):
@@ -32,51 +37,64 @@ class FrameReader:
         self.size = 0
         """Bytes that wait for the rest of their frame."""
         self._chunks: list[bytes] = []
-        self._needed = 2  # bytes without which there is nothing to do
+        self._needed = 0  # bytes without which there is nothing to do
+        self._head: tuple[int, int, int] | None = None  # of a frame whose payload is read: first byte, size, mask
         self._opcode = CONTINUATION  # of the message whose fragments are read
         self._fragments: list[bytes] = []
 
-    def feed(self, data: bytes) -> "Iterator[tuple[int, bytes]]":
-        """Yield the opcode and the payload of each message and control frame that is complete.
+    def feed(self, data: bytes) -> "Iterator[tuple[int, bytes | memoryview[int], int]]":
+        """Yield the opcode, the payload and its mask of each message and control frame that is complete.
 
-        The fragments of a message are joined; whether text is UTF-8 is not examined. Raises `ProtocolError`: do not
-        feed it again then.
+        `unmask` takes the mask off; it is 0 where there is none. The fragments of a message are joined; whether text is
+        UTF-8 is not examined. Raises `ProtocolError`: do not feed it again then.
         """
-        self.size += len(data)
-        self._chunks.append(data)
-        if self.size < self._needed:
-            return
-        if len(self._chunks) > 1:
+        if self._chunks:
+            self._chunks.append(data)
+            self.size += len(data)
+            if self.size < self._needed:
+                return
             data = b"".join(self._chunks)
-        self._chunks.clear()
+            self._chunks.clear()
         self.size = 0
-        position, end = 0, len(data)
+        view, position, end = memoryview(data), 0, len(data)
         while True:
-            self._needed = 2
-            if end - position < self._needed:
-                break
-            first, second = data[position], data[position + 1]
-            start, size = position + 2, second & 127
-            if size >= 126:
-                length = 2 if size == 126 else 8
-                self._needed += length
+            if self._head is None:
+                self._needed = 2
+                if end - position < 2:
+                    break
+                first, second = data[position], data[position + 1]
+                self._examine(first, second)
+                short = second & 127
+                self._needed = 6 if short < 126 else 8 if short == 126 else 14
                 if end - position < self._needed:
                     break
-                size = int.from_bytes(data[start : start + length], "big")
-                start += length
-            self._examine(first, second, size)
-            self._needed += 4 + size
-            if end - position < self._needed:
+                start, position = position + 2, position + self._needed
+                size = short if short < 126 else int.from_bytes(data[start : position - 4], "big")
+                self._head = first, size, MASK.unpack_from(data, position - 4)[0]
+            first, size, mask = self._head
+            self._needed = size
+            if end - position < size:
                 break
-            position += self._needed
-            payload = unmask(data[start + 4 : position], data[start : start + 4])
-            yield from self._frame(first, payload)
+            payload = view[position : position + size]
+            position += size
+            self._head = None
+            opcode = first & 15
+            if opcode >= CLOSE or (opcode != CONTINUATION and first & 128):
+                yield opcode, payload, mask
+                continue
+            if opcode != CONTINUATION:
+                self._opcode = opcode
+            self._fragments.append(unmask(payload, mask))
+            if first & 128:
+                opcode, self._opcode = self._opcode, CONTINUATION
+                fragments, self._fragments = self._fragments, []
+                yield opcode, b"".join(fragments), 0
         if position < end:
             self._chunks.append(data[position:])
             self.size = end - position
 
-    def _examine(self, first: int, second: int, size: int) -> None:
-        """Raise `ProtocolError` for a frame that may not be here."""
+    def _examine(self, first: int, second: int) -> None:
+        """Raise `ProtocolError` for the first two bytes of a frame that may not be here."""
         opcode = first & 15
         if not second & 128:
             raise ProtocolError(PROTOCOL_ERROR, "a client's frame is not masked")
@@ -85,35 +103,20 @@ class FrameReader:
         if opcode not in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG):
             raise ProtocolError(PROTOCOL_ERROR, f"the opcode {opcode} is not known")
         if opcode >= CLOSE:
-            if size > 125 or not first & 128:
+            if second & 127 > 125 or not first & 128:
                 raise ProtocolError(PROTOCOL_ERROR, "a control frame is too long, or a fragment")
         elif (opcode == CONTINUATION) != (self._opcode != CONTINUATION):
             raise ProtocolError(PROTOCOL_ERROR, "a fragment is not in its place")
 
-    def _frame(self, first: int, payload: bytes) -> "Iterator[tuple[int, bytes]]":
-        """Yield a control frame, or the message that this frame ends."""
-        opcode = first & 15
-        if opcode >= CLOSE or (opcode != CONTINUATION and first & 128):
-            yield opcode, payload
-            return
-        if opcode != CONTINUATION:
-            self._opcode = opcode
-        self._fragments.append(payload)
-        if first & 128:
-            message = self._opcode, b"".join(self._fragments)
-            self._opcode = CONTINUATION
-            self._fragments = []
-            yield message
 
-
-def unmask(data: bytes, mask: bytes) -> bytes:
-    """Take the mask, 4 bytes, off a payload.
+def unmask(data: "bytes | memoryview[int]", mask: int) -> bytes:
+    """Take the mask, four bytes in little-endian order, off a payload.
 
     https://www.rfc-editor.org/rfc/rfc6455#section-5.3
     """
     size = len(data)
-    pattern = int.from_bytes(mask * (size // 4) + mask[: size % 4], sys.byteorder)
-    return (int.from_bytes(data, sys.byteorder) ^ pattern).to_bytes(size, sys.byteorder)
+    repeated = (MASK.pack(mask) * (size // 4 + 1))[:size]
+    return (int.from_bytes(data, sys.byteorder) ^ int.from_bytes(repeated, sys.byteorder)).to_bytes(size, sys.byteorder)
 
 
 def frame_head(opcode: int, size: int) -> bytes:

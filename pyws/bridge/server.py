@@ -9,11 +9,11 @@ import asyncio
 
 from ..loop import call_later, is_awaitable
 from ..webidl import DOMException
-from ..websocket import Connection
 from . import tls
 from .frames import (
     BINARY,
     CLOSE,
+    INVALID_DATA,
     NO_STATUS,
     PING,
     PONG,
@@ -24,10 +24,11 @@ from .frames import (
     frame,
     frame_head,
     parse_close,
-    parse_text,
     sendable_code,
+    unmask,
 )
 from .handshake import ONLY_WEBSOCKETS, Request, head_size, log, parse_request, report, say_once
+from .payloads import PayloadConnection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ if TYPE_CHECKING:
         """The methods of its transport that a server calls; it calls none after `Server.leave`."""
 
         def deliver(self, *data: bytes) -> None:
-            """Give bytes to the library: not from inside `read`."""
+            """Give bytes to the library now: not from inside `read`."""
 
         def deliver_soon(self, data: bytes) -> None:
-            """Give bytes to the library in the next turn of the loop."""
+            """Give bytes to the library in the next turn of the loop, together with others."""
 
         def end_input(self) -> None:
             """Tell the library, after what was given to it, that TCP has ended."""
@@ -61,6 +62,8 @@ if TYPE_CHECKING:
             """End the connection."""
 
 
+# Bytes of a message that is delivered at once: to join it with others would be another copy.
+LARGE = 1 << 13
 # Seconds after which a library that has said nothing waits for the server to speak first.
 SILENCE = 10
 
@@ -96,7 +99,7 @@ class Server:
         self._asking: asyncio.Task[None] | None = None
         self._stop_waiting: Callable[[], object] | None = None
         # The connection, from its beginning to its end.
-        self._connection: Connection | None = None
+        self._connection: PayloadConnection | None = None
         self._over = False
         # The closing handshake: the library's code, and the one that the page has sent instead of it.
         self._close_sent: tuple[int, int] | None = None
@@ -196,7 +199,8 @@ class Server:
         """Connect. Raises OSError if the library asks for what a page cannot do."""
         request.examine()
         try:
-            self._connection = Connection(request.url, request.protocols, self)
+            owner: Any = self
+            self._connection = PayloadConnection(request.url, request.protocols, owner)
         except DOMException as error:
             # Not the browser's own words: they have the URL, and that may have a token.
             raise OSError(REFUSED_URL.format(error.name)) from None
@@ -219,16 +223,16 @@ class Server:
         if self._close_sent is not None:
             return  # nothing may follow a Close frame
         try:
-            for opcode, payload in self._reader.feed(data):
-                if opcode == CLOSE:
-                    self._close(*parse_close(payload))
+            for opcode, payload, mask in self._reader.feed(data):
+                if opcode in (TEXT, BINARY):
+                    connection = self._connection
+                    if connection is not None and not connection.send_payload(payload, mask, opcode == TEXT):
+                        raise ProtocolError(INVALID_DATA, "a text is no UTF-8")
+                elif opcode == PING:
+                    self._transport.deliver_soon(frame(PONG, unmask(payload, mask)))
+                elif opcode == CLOSE:
+                    self._close(*parse_close(unmask(payload, mask)))
                     return
-                if opcode == PING:
-                    self._transport.deliver_soon(frame(PONG, payload))
-                elif self._connection is not None and opcode == BINARY:
-                    self._connection.send(payload)
-                elif self._connection is not None and opcode == TEXT:
-                    self._connection.send(parse_text(payload))
         except ProtocolError as error:
             self._close(error.code, error.reason)
             self._transport.deliver_soon(frame(CLOSE, close_payload(error.code, error.reason)))
@@ -258,15 +262,14 @@ class Server:
         if early and not self._over:
             self._read_frames(early)
 
-    def _pyws_received(self, data: "str | bytes", moment: float) -> None:
+    def _pyws_payload(self, opcode: int, payload: "bytes | memoryview[int]") -> None:
         """Give a message to the library."""
-        if self._over:
-            return
-        if isinstance(data, str):
-            data = data.encode()
-            self._transport.deliver(frame_head(TEXT, len(data)), data)
-        else:
-            self._transport.deliver(frame_head(BINARY, len(data)), data)
+        if not self._over:
+            data = b"".join((frame_head(opcode, len(payload)), payload))
+            if len(data) < LARGE:
+                self._transport.deliver_soon(data)
+            else:
+                self._transport.deliver(data)
 
     def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         """Tell the library how the connection has ended, with the code that the library knows."""
@@ -281,6 +284,6 @@ class Server:
             self._close_received = True
             if self._close_sent is not None and code == self._close_sent[1]:
                 code = self._close_sent[0]
-            self._transport.deliver(frame(CLOSE, close_payload(code, reason)))
+            self._transport.deliver_soon(frame(CLOSE, close_payload(code, reason)))
         if not clean or self._close_sent is not None:
             self._transport.end_input()

@@ -185,13 +185,14 @@ class Transport(asyncio.Transport):
             self._call(self._protocol.resume_writing)
 
     def deliver(self, *data: bytes) -> None:
-        """Give bytes to the protocol, at once if it got none in this turn of the loop: never from inside its calls."""
+        """Give bytes to the protocol now, behind those that wait: never from inside its calls."""
+        if self._writing_paused:
+            self._pause_or_resume()  # perhaps it is an answer to what was sent
         self._incoming += data
-        if not self._flush_is_due:
-            self._flush()
+        self._flush()
 
     def deliver_soon(self, data: bytes) -> None:
-        """Give bytes to the protocol in the next turn of the loop."""
+        """Give bytes to the protocol in the next turn of the loop, together with others."""
         self._incoming.append(data)
         self._flush_soon()
 
@@ -234,17 +235,15 @@ class Transport(asyncio.Transport):
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Give the protocol what has come, in one piece; in the turn after the last one, the end.
-
-        Between two pieces the loop runs what is ready, as it does between two reads of a socket.
-        """
+        """Give the protocol what waits, in one piece; in the turn after the last one, the end."""
         self._flush_is_due = False
         if self._reading_paused or self._closing:
             return
         if self._incoming:
-            self._flush_soon()
             incoming, self._incoming = self._incoming, []
-            data = incoming[0] if len(incoming) == 1 else b"".join(incoming)
+            if self._input_ended:
+                self._flush_soon()
+            data = b"".join(incoming)
             if self._is_buffered:
                 self._call(_feed, self._protocol, data)
             else:

@@ -1,7 +1,7 @@
 // The functions of the fast codec for Pyodide: see `codec.py`, which makes them by `Function`. They may not be there
 // for a page whose policy forbids that. Nothing of this file becomes a name of the page.
 
-// Return a function `link`. The arguments are Pyodide's proxies of two bytearrays: the memory for messages that Python
+// Return a function `link`, and a function that returns the memory of sent messages. The arguments are Pyodide's proxies of two bytearrays: the memory for messages that Python
 // receives, and the memory for messages that Python sends.
 function createLink(receivedProxy, sentProxy) {
   const encoder = new TextEncoder();
@@ -48,7 +48,7 @@ function createLink(receivedProxy, sentProxy) {
   // Have `unpack(packed, timeStamp)` called with each message of a WebSocket. Return a function that sends, if the
   // socket is open, and returns its `readyState`. It takes text, an array, a Blob, or the size of a message in the
   // memory.
-  return function link(socket, unpack) {
+  function link(socket, unpack) {
     const { send } = socket;
     const copies = typeof send === "function" && nativeSend.test(Function.prototype.toString.call(send));
 
@@ -70,5 +70,7 @@ function createLink(receivedProxy, sentProxy) {
       else socket.send(sent().slice(0, data));
       return state;
     };
-  };
+  }
+
+  return { link, sent };
 }

@@ -40,11 +40,11 @@ class FastCodec:
     def __init__(self, now: "Callable[[], float]") -> None:
         """Make the functions of JavaScript; `JsException` where no code may be made of strings."""
         self._now = now
-        self._received = memoryview(bytearray(CAPACITY))
-        self._sent = [memoryview(bytearray(CAPACITY))]  # empty while a message is in it
-        js_proxies = [create_proxy(memory) for memory in (self._received, self._sent[0])]
+        self.received = memoryview(bytearray(CAPACITY))
+        self.sent = [memoryview(bytearray(CAPACITY))]  # empty while a message is in it
+        js_proxies = [create_proxy(memory) for memory in (self.received, self.sent[0])]
         try:
-            self._js_link = js.Function.new(f"{SOURCE}\nreturn createLink;")()(*js_proxies)
+            self.js_functions = js.Function.new(f"{SOURCE}\nreturn createLink;")()(*js_proxies)
         except BaseException:
             for js_proxy in js_proxies:
                 js_proxy.destroy()
@@ -52,7 +52,7 @@ class FastCodec:
 
     def link(self, js_socket: "Any", received: "Received") -> "tuple[Send, Any]":
         """Have `received` called with each message; return a function that sends, and what to release at the end."""
-        memory, free, now = self._received, self._sent, self._now
+        memory, free, now = self.received, self.sent, self._now
 
         def unpack(packed: "Any", timestamp: "float | None") -> None:
             if type(packed) is int:
@@ -81,7 +81,7 @@ class FastCodec:
                 free.append(memory)
 
         js_unpack = create_proxy(unpack)
-        js_send: Send = self._js_link(js_socket, js_unpack)
+        js_send: Send = self.js_functions.link(js_socket, js_unpack)
         return send, js_unpack
 
 
@@ -118,12 +118,17 @@ def link(js_socket: "Any", received: "Received", now: "Callable[[], float]") -> 
 
     `received` gets the message and its time stamp, by `now` where the event of JavaScript has none.
     """
+    return choose(now).link(js_socket, received)
+
+
+def choose(now: "Callable[[], float]") -> "FastCodec | PlainCodec":
+    """Return the codec of all connections: it is made by the first call."""
     if not chosen:
-        chosen.append(_choose(now))
-    return chosen[0].link(js_socket, received)
+        chosen.append(_make(now))
+    return chosen[0]
 
 
-def _choose(now: "Callable[[], float]") -> "FastCodec | PlainCodec":
+def _make(now: "Callable[[], float]") -> "FastCodec | PlainCodec":
     # A page cannot ask its own policy whether code may be made of strings: it has to try, and where the policy forbids
     # it, the browser writes that to its console (and to the policy's `report-uri`) once. Pages of extensions never may.
     location = getattr(js, "location", None)

@@ -74,7 +74,7 @@ class Connection:
         js_socket.onopen, js_socket.onerror, js_socket.onclose = js_functions
         if not idle:
             js_socket.binaryType = "arraybuffer"
-            self._send, js_received = runtime.link(js_socket, self._receiver())
+            self._send, js_received = self._link(js_socket)
             js_functions.append(js_received)
 
     @property
@@ -163,6 +163,12 @@ class Connection:
             return None
 
     # The events of the socket.
+
+    def _link(self, js_socket: "Any") -> "tuple[Send, Any]":
+        """Have the owner told of each message; return a function that sends, and what to release at the end."""
+        send: Send
+        send, js_received = runtime.link(js_socket, self._receiver())
+        return send, js_received
 
     def _receiver(self) -> "Received":
         """Return what is called with each message."""

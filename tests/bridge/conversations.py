@@ -81,13 +81,19 @@ async def read_head(reader):
     return " ".join([lines[0].split()[1], accept, *more])
 
 
-async def read_frame(reader):
-    """What a frame of the server says, in one line."""
+async def read_payload(reader):
+    """The first byte and the payload of a frame of the server."""
     first, second = await reader.readexactly(2)
     size = second & 127
     if size > 125:
         size = int.from_bytes(await reader.readexactly(2 if size == 126 else 8), "big")
-    payload = await reader.readexactly(size)
+    return first, await reader.readexactly(size)
+
+
+async def read_frame(reader):
+    """What a frame of the server says, in one line."""
+    first, payload = await read_payload(reader)
+    size = len(payload)
     kind = {0x81: "text", 0x82: "binary", 0x88: "close", 0x89: "ping", 0x8A: "pong"}.get(first, hex(first))
     if kind == "close" and payload:
         return f"close {int.from_bytes(payload[:2], 'big')} {payload[2:].decode()}".strip()
@@ -201,6 +207,39 @@ async def messages_and_a_close_of_the_library(address):
 
 @rows("BRG-07")
 @everywhere
+async def messages_come_back_whole(address):
+    """Whatever the size and the mask; 1 MiB is the most that crosses in the memory that both sides share."""
+    reader, writer = await open_raw(address("echo"))
+    data = bytes(range(251)) * 4180
+    text = ("aü€🌍" * 110_000).encode()
+    cases = [(0x82, data[:size]) for size in (1, 2, 3, 4, 5, 255)] + [
+        (0x81, text[: 3 + 10 * size]) for size in (0, 1, 9)
+    ]
+    for mask in bytes(4), b"\x7f\x00\xff\x80", b"\x80\xff\x01\x7f":
+        for first, payload in cases:
+            writer.write(masked(first, payload, mask))
+            print(await read_payload(reader) == (first, payload), end=" ")
+    print()
+    for first, payload in (0x82, data), (0x81, text):
+        writer.write(masked(first, payload))
+        print(len(payload) > 1 << 20, await read_payload(reader) == (first, payload))
+    writer.close()
+    return [OPENED, "True " * 27, "True True", "True True"]
+
+
+@everywhere
+async def a_byte_order_mark_is_text(address):
+    """It arrives at the server."""
+    reader, writer = await open_raw(address("read", "close 1000", "until close"))
+    writer.write(masked(0x81, "\ufeffa".encode()))
+    print(await read_frame(reader))
+    writer.write(close_frame(1000))
+    print(await reader.read(), (await ask(address, "heard"))[0])
+    writer.close()
+    return [OPENED, "close 1000", r"b'' text '\ufeffa'"]
+
+
+@everywhere
 async def fragments_cut_anywhere(address):
     """Fragments with a Ping between them, byte by byte and in one piece: one message."""
     frames = masked(0x01, b"one ") + masked(0x89, b"?") + masked(0x00, b"two ") + masked(0x80, b"three")
@@ -274,6 +313,16 @@ async def no_extension_is_negotiated(address):
 
 
 @rows("BRG-10")
+@conversation
+async def messages_behind_the_close_frame_of_the_library(address):
+    """A browser delivers none of them, the Close frame of the server alone."""
+    reader, writer = await open_raw(address("read", "text late", "close 1000"))
+    writer.write(close_frame(1000))
+    print(await read_frame(reader), await reader.read())
+    writer.close()
+    return [OPENED, "close 1000 b''"]
+
+
 @conversation
 async def codes_that_a_page_cannot_send(address):
     """Each has one that a page can; the library gets its own back."""

@@ -24,6 +24,7 @@ HOUSE = [
     {"bridge.blockingsockets", "bridge.transport"},
     {"bridge.stream"},
     {"bridge.server", "bridge.waiting"},
+    {"bridge.payloads"},
     {"bridge.addresses", "bridge.frames", "bridge.handshake", "bridge.replacing", "bridge.sockets", "bridge.tls"},
     {"reconnecting", "websocketstream"},
     {"websocket"},
