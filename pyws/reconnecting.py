@@ -8,17 +8,15 @@ connection, and it owns one connection after the other.
 
 from . import loop
 from .buffersource import size_of
-from .dom import Event, event_handler
-from .events import CloseEvent, MessageEvent
+from .dom import event_handler
+from .events import CloseEvent
 from .webidl import DOMException, usv_string
 from .websocket import Connection, WebSocket, origin_of, protocol_list, protocols_of, url_string, validate_subprotocols
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
-    from typing import Any, Literal, Unpack, overload
-
-    from .websocket import ListenerOptions, Listens
+    from typing import Any
 
     Protocols = str | Iterable[str] | Mapping[str, object] | None
 
@@ -102,43 +100,6 @@ class ReconnectingWebSocket(WebSocket):
     _pyws_connection: "Any"
 
     onreconnecting: "Callable[[ReconnectingEvent], object] | None" = event_handler("reconnecting")
-
-    if TYPE_CHECKING:
-
-        @overload
-        def addEventListener(
-            self,
-            type: Literal["message"],
-            callback: Listens[MessageEvent],
-            options: bool | Mapping[str, object] | None = None,
-            **keywords: Unpack[ListenerOptions],
-        ) -> None: ...
-        @overload
-        def addEventListener(
-            self,
-            type: Literal["close"],
-            callback: Listens[CloseEvent],
-            options: bool | Mapping[str, object] | None = None,
-            **keywords: Unpack[ListenerOptions],
-        ) -> None: ...
-        @overload
-        def addEventListener(
-            self,
-            type: Literal["reconnecting"],
-            callback: Listens[ReconnectingEvent],
-            options: bool | Mapping[str, object] | None = None,
-            **keywords: Unpack[ListenerOptions],
-        ) -> None: ...
-        @overload
-        def addEventListener(
-            self,
-            type: str,
-            callback: Listens[Event],
-            options: bool | Mapping[str, object] | None = None,
-            **keywords: Unpack[ListenerOptions],
-        ) -> None: ...
-        def addEventListener(self, *arguments: Any, **keywords: Any) -> None:
-            """See `EventTarget.addEventListener`; an editor knows the event by its type."""
 
     def __init__(
         self,
