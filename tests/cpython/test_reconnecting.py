@@ -544,7 +544,7 @@ def test_what_ends_a_program_ends_nothing_here(runner, peer, error, place):
 @pytest.mark.parametrize("jitter", [0, 0.5, 1])
 def test_the_share_of_chance(jitter):
     """Delays are spread evenly over that share of each, and never longer than without it."""
-    from pyws.reconnecting import Backoff
+    from pyws.backoff import Backoff
 
     for row, longest in enumerate([5, 10, 20, 40, 60, 60]):
         delays = []
@@ -564,7 +564,7 @@ def test_the_share_of_chance(jitter):
 @pytest.mark.rows("REC-07")
 def test_a_thousand_attempts():
     """No number grows beyond what can be reckoned with."""
-    from pyws.reconnecting import Backoff
+    from pyws.backoff import Backoff
 
     backoff = Backoff(first_delay=1, max_delay=60, growth=10, jitter=0, max_attempts=None)
     assert [backoff.next() for _ in range(2000)] == [1, 10] + [60] * 1998
