@@ -148,9 +148,10 @@ class ReconnectingConnection:
         task: Any = loop.start(self._resolve_endpoint(attempt))
         if attempt == self._attempt_id:
             self._task = task
-        elif hasattr(task, "cancel"):  # it ran at once, and a function has closed this
+        # It ran at once, and a function has closed this.
+        elif hasattr(task, "cancel"):  # pragma: no cover - with eager tasks, from Python 3.12 on
             task.cancel()
-        if hasattr(task, "add_done_callback"):
+        if hasattr(task, "add_done_callback"):  # pragma: no branch - not in Brython
             task.add_done_callback(
                 lambda _: self._interrupt() if self._is_calling and attempt == self._attempt_id else None
             )
@@ -167,7 +168,7 @@ class ReconnectingConnection:
 
     async def _resolve_endpoint(self, attempt: int) -> None:
         """Call the functions for the URL and the subprotocols, and connect."""
-        if attempt != self._attempt_id:
+        if attempt != self._attempt_id:  # pragma: no cover - in Brython, where no task can be canceled
             return
         try:
             url = await _call_or_value(self._url)
@@ -270,7 +271,7 @@ class ReconnectingConnection:
         # Not the bound method: Brython's JavaScript cannot call one.
         self._stop_listening = loop.on_wake(lambda: self._wake())
 
-    def _wake(self) -> None:
+    def _wake(self) -> None:  # pragma: no cover - in a page
         self._backoff.shorten()
         now = loop.to_milliseconds(loop.now())
         moment = max(now, self._woken + WAKE_PAUSE * 1000)  # a page may wake many times in a second

@@ -170,7 +170,8 @@ class Connection(asyncio.Protocol):
     async def _run(self) -> None:
         """Live until TCP has ended."""
         try:
-            if self._task is None:  # a loop may begin its tasks eagerly: nothing may happen inside the constructor
+            # A loop may begin its tasks eagerly: nothing may happen inside the constructor.
+            if self._task is None:  # pragma: no cover - with eager tasks, from Python 3.12 on
                 await asyncio.sleep(0)
             if self.state == CLOSING:
                 return
@@ -206,15 +207,14 @@ class Connection(asyncio.Protocol):
                 self._failure = str(error) if isinstance(error, FailedError) else describe(error)
         finally:
             self._opening = None
-            if (
-                self._transport is None and opening.refusal is not None
-            ):  # the attempt may have ended while the body came
+            # The attempt may have ended while the body came.
+            if self._transport is None and opening.refusal is not None:
                 self.refusal = opening.refusal
                 self._failure = opening.describe_refusal()
 
     def _begin(self, transport: asyncio.Transport, core: ClientProtocol, response: Response, rest: bytes) -> None:
         """Take over from the opening handshake, with the bytes that have come behind it."""
-        if self.state != CONNECTING:
+        if self.state != CONNECTING:  # pragma: no cover - where a library below has lost the cancellation
             transport.abort()
             return
         is_calling = False  # whether the program is called
@@ -402,7 +402,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what arrived: each message is dispatched at once, one after the other."""
         receiver, sender = self._receiver, self._sender
-        if receiver is None:
+        if receiver is None:  # pragma: no cover - where a loop reads on after `abort()`
             return
         try:
             if self._keepalive is not None:

@@ -82,12 +82,7 @@ class Opening:
                 lock = _connecting.setdefault((self._loop, host, address.port), asyncio.Lock())
                 await locks.enter_async_context(lock)
             refusal = await self._attempt(proxy, addresses)
-            if (
-                refusal is not None
-                and refusal.status == 401
-                and (address.username or address.password)
-                and asks_for_basic(refusal)
-            ):
+            if refusal is not None and (address.username or address.password) and asks_for_basic(refusal):
                 refusal = await self._attempt(proxy, addresses, basic(address.username, address.password))
         if refusal is not None:
             raise FailedError(self.describe_refusal())

@@ -139,6 +139,22 @@ def test_a_conversation_goes_on_without_a_reference(runner, address):
     assert runner.run(main()) == ["one", "end"]
 
 
+@pytest.mark.rows("GCO-02", "GCO-07")
+def test_a_socket_is_held_while_it_listens(runner, address):
+    """And its connection can say so."""
+
+    async def main():
+        ws = WebSocket(address("hang"))
+        held = [ws._pyws_connection.held]
+        for handler in (print, None):
+            ws.onmessage = handler
+            held.append(ws._pyws_connection.held)
+        ws.close()
+        return held
+
+    assert runner.run(main()) == [False, True, False]
+
+
 @pytest.mark.rows("GCO-05", "PYQ-23")
 def test_a_collected_socket_says_goodbye(runner, address):
     """The peer gets a Close frame without a code."""
