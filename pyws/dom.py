@@ -658,7 +658,7 @@ def as_signal(signal: "Any") -> AbortSignal:
         return signal
     if not hasattr(signal, "throwIfAborted") or isinstance(signal, type):
         raise TypeError(f"signal must be a pyws.AbortSignal, not {type(signal).__name__}")
-    return _follow(signal)
+    return _follow(signal)  # pragma: no cover - in a page
 
 
 def _follow(signal: "Any") -> AbortSignal:  # pragma: no cover - in a page

@@ -188,6 +188,16 @@ def test_a_subclass_may_remove_what_is_its_own():
         del Chat.OPEN
 
 
+def test_a_future_is_to_be_awaited():
+    """As a coroutine is: the message says so."""
+
+    async def main():
+        with pytest.raises(TypeError, match=r"not Future: await it first$"):
+            Blob([asyncio.get_running_loop().create_future()])
+
+    asyncio.run(main())
+
+
 @pytest.mark.rows("BLB-11")
 def test_there_are_no_blobs_of_javascript_s_on_cpython():
     """To make one of them, or one's own of theirs, is a NotSupportedError that says so."""

@@ -57,6 +57,11 @@ class Server:
         """End TCP, and go on reading."""
         self._writer.write_eof()
 
+    def close(self, code=b"\x0b\xb8"):
+        """Send a Close frame, and end TCP."""
+        self.write(bytes((0x88, len(code))) + code)
+        self.end()
+
 
 async def is_open(server, ws):
     await server.requested()
@@ -95,9 +100,9 @@ def test_a_server_that_accepts_in_the_last_moment_has_accepted():
             await ws.when("open").first()
             ws.send("on time")
             ws.close(3000)
-            server.write(b"\x88\x02\x0b\xb8")
+            server.close()
             assert (await ws.when("close").first()).wasClean
-            assert list(frames(server.heard)) == [(1, b"on time"), (8, b"\x0b\xb8")]
+        assert list(frames(server.heard)) == [(1, b"on time"), (8, b"\x0b\xb8")]
 
     run(main)
 
@@ -115,8 +120,8 @@ def test_a_socket_that_is_dropped_while_the_server_accepts_is_closed():
             async with asyncio.timeout(10):
                 while not server.heard:
                     await asyncio.sleep(0)
-            assert list(frames(server.heard)) == [(8, b"")]
-            server.write(b"\x88\x00")
+            server.close(b"")
+        assert list(frames(server.heard)) == [(8, b"")]
 
     run(main)
 
@@ -175,6 +180,25 @@ def test_a_time_limit_that_is_over_after_close_says_nothing(caplog):
 
 
 @pytest.mark.rows("PNG-04")
+def test_a_server_may_be_silent_while_it_closes():
+    """A Ping went out before `close()`, and the time for a sign of life is over after it: `closing_timeout` decides."""
+
+    async def main():
+        async with Server() as server:
+            with UserAgent(proxy="", ping_interval=10, ping_timeout=10):
+                ws = WebSocket(server.url)
+            await is_open(server, ws)
+            await asyncio.get_running_loop().pass_time(11)
+            ws.close(3000)
+            await asyncio.get_running_loop().pass_time(11)
+            server.close()
+            assert (await ws.when("close").first()).wasClean
+        assert list(frames(server.heard)) == [(9, b""), (8, b"\x0b\xb8")]
+
+    run(main)
+
+
+@pytest.mark.rows("PNG-04")
 def test_no_ping_follows_the_close_frame():
     """RFC 6455, 5.5.1: nothing is sent after it."""
 
@@ -186,8 +210,8 @@ def test_no_ping_follows_the_close_frame():
             ws.close(3000)
             await asyncio.get_running_loop().pass_time(11)
             await asyncio.get_running_loop().pass_time(11)
-            assert list(frames(server.heard)) == [(8, b"\x0b\xb8")]
-            server.write(b"\x88\x02\x0b\xb8")
+            server.close()
             assert (await ws.when("close").first()).wasClean
+        assert list(frames(server.heard)) == [(8, b"\x0b\xb8")]
 
     run(main)
