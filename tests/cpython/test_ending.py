@@ -187,7 +187,7 @@ PLACES = [
     ("pyws.cpython.sender.Sender", "finish"),
     ("pyws.cpython.sender.Sender", "write_queue"),
     ("pyws.cpython.sender.Sender", "write_core"),
-    ("pyws.cpython.connection.Connection", "_set_timer"),
+    ("pyws.cpython.closing.Closing", "_set_timer"),
     ("pyws.cpython.connection.Connection", "_end_timers"),
     ("pyws.cpython.connection.Connection", "_conclude"),
     ("pyws.websocket.WebSocket", "_pyws_closed"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from pyws import AbortController, DOMException, UserAgent, WebSocketError, WebSocketStream
-from pyws.cpython.connection import TCP_CLOSE_TIMEOUT
+from pyws.cpython.closing import TCP_CLOSE_TIMEOUT
 
 from peer import Peer
 from stage import Stage
