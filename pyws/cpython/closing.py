@@ -37,12 +37,12 @@ class Closing:
         self._transport.close()
 
     def abort(self) -> None:
-        """End TCP now: what waits to be sent is lost."""
+        """End TCP now, without the data that waits to be sent."""
         self.is_aborted = True
         self._transport.abort()
 
     def abort_after(self, seconds: float) -> None:
-        """Abort after that time, and not when an earlier call has said."""
+        """Abort after that time; an earlier call of this kind has no effect any more."""
         self._set_timer(seconds, self.abort)
 
     def close_after(self, seconds: float, timeout: float) -> None:
@@ -55,7 +55,7 @@ class Closing:
         self._set_timer(seconds, close)
 
     def stop_timer(self) -> None:
-        """Forget what `abort_after` or `close_after` has begun."""
+        """Cancel the timer of `abort_after` or `close_after`."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -66,7 +66,7 @@ class Closing:
             self._lost.set_result(None)
 
     def wait_lost(self) -> asyncio.Future[None]:
-        """Return what is done when TCP has ended, and canceled with the task that awaits it, once."""
+        """Return a future that is done when TCP has ended, and canceled with the task that awaits it. Await it once."""
         self._lost = asyncio.get_running_loop().create_future()
         if self.is_lost:
             self._lost.set_result(None)
