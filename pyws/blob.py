@@ -109,9 +109,10 @@ class Blob:
         Raises `TypeError` for anything else, "NotSupportedError" where there is no JavaScript: on CPython.
         """
         _check_javascript()
-        if kind_of(js_blob) != BLOB:
+        if kind_of(js_blob) != BLOB:  # pragma: no cover - in a page
             raise TypeError(f"js_blob must be JavaScript's Blob or File, not {describe(js_blob)}")
-        return blob_of(loop.js_bytes(await js_blob.arrayBuffer()), str(js_blob.type))
+        data = await js_blob.arrayBuffer()  # pragma: no cover - in a page
+        return blob_of(loop.js_bytes(data), str(js_blob.type))  # pragma: no cover - in a page
 
     def to_js(self) -> "Any":
         """Return JavaScript's Blob with the same bytes and type, for what takes one: `URL.createObjectURL`, `fetch`.
@@ -119,7 +120,7 @@ class Blob:
         Raises "NotSupportedError" where there is no JavaScript: on CPython.
         """
         _check_javascript()
-        return loop.js_blob(self._pyws_data, self._pyws_type)
+        return loop.js_blob(self._pyws_data, self._pyws_type)  # pragma: no cover - in a page
 
     def __repr__(self) -> str:
         return f"<Blob size={len(self._pyws_data)} type={self._pyws_type!r}>"
@@ -152,7 +153,7 @@ def blob_of(data: bytes, type: str = "") -> Blob:
 
 
 def _check_javascript() -> None:
-    if not loop.HAS_JAVASCRIPT:
+    if not loop.HAS_JAVASCRIPT:  # pragma: no branch - in a page
         raise DOMException("There are no Blobs of JavaScript's outside a page.", "NotSupportedError")
 
 

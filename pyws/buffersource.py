@@ -36,9 +36,9 @@ _VIEWS = (
 def kind_of(value: "Any") -> str:
     """Return BLOB, BUFFER (an ArrayBuffer or a view of one) or SHARED for a value of JavaScript; "" for any other."""
     name = loop.js_class_name(value)
-    if name in _BLOBS:
+    if name in _BLOBS:  # pragma: no cover - in a page
         return BLOB
-    if name in _VIEWS:
+    if name in _VIEWS:  # pragma: no cover - in a page
         name = loop.js_class_name(value.buffer)
     return {"ArrayBuffer": BUFFER, "SharedArrayBuffer": SHARED}.get(name, "")
 
@@ -56,11 +56,11 @@ def to_bytes(
     if type(value) is bytes:
         return value
     kind = kind_of(value)
-    if kind == BUFFER:
+    if kind == BUFFER:  # pragma: no cover - in a page
         return copy(value)
-    if kind == BLOB and blob_advice is None:
+    if kind == BLOB and blob_advice is None:  # pragma: no cover - in a page
         return value
-    if not loop.js_class_name(value):
+    if not loop.js_class_name(value):  # pragma: no branch - in a page
         try:
             return memoryview(value).tobytes()
         except TypeError:
@@ -72,8 +72,8 @@ def size_of(data: "Any") -> int:
     """Return the size of a binary message, in bytes: of `bytes`, of a JavaScript Blob, or of a copy of a buffer."""
     if isinstance(data, bytes):
         return len(data)
-    size: int = data.size if hasattr(data, "size") else data.byteLength
-    return size
+    size: int = data.size if hasattr(data, "size") else data.byteLength  # pragma: no cover - in a page
+    return size  # pragma: no cover - in a page
 
 
 def describe(value: object) -> str:
@@ -85,14 +85,14 @@ def describe(value: object) -> str:
 def advice(value: "Any", of_blob: str = "") -> str:
     """Return advice on how to make a message of another value; `of_blob` is the advice for a JavaScript Blob."""
     kind, name = kind_of(value), loop.js_class_name(value)
-    if kind == BLOB:
+    if kind == BLOB:  # pragma: no cover - in a page
         return of_blob
-    if kind == SHARED:
+    if kind == SHARED:  # pragma: no cover - in a page
         parts = "…" if name == "SharedArrayBuffer" else "….buffer, ….byteOffset, ….byteLength"
         return f"copy it first, with Uint8Array.new({parts}).slice()"
     if name == "Promise" or loop.is_coroutine(value):
         return "await it first"
-    if name:
+    if name:  # pragma: no cover - in a page
         return f"convert it first, with JavaScript's {'JSON.stringify' if name in ('Object', 'Array') else 'String'}()"
     if loop.is_awaitable(value):
         return "await it first"

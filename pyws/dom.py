@@ -658,6 +658,10 @@ def as_signal(signal: "Any") -> AbortSignal:
         return signal
     if not hasattr(signal, "throwIfAborted") or isinstance(signal, type):
         raise TypeError(f"signal must be a pyws.AbortSignal, not {type(signal).__name__}")
+    return _follow(signal)  # pragma: no cover - in a page
+
+
+def _follow(signal: "Any") -> AbortSignal:  # pragma: no cover - in a page
     follower = _Signal()
     if signal.aborted:
         follower._pyws_abort(signal.reason)

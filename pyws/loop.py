@@ -144,7 +144,7 @@ def complete(call: "Callable[[], object]") -> None:
     of `error`, of a listener of `close`, and that of Ctrl-C.
     """
     ending: BaseException | None = None
-    for _ in range(5):
+    for _ in range(5):  # pragma: no branch - it is left before
         try:
             call()
             break
@@ -180,10 +180,11 @@ def start(job: "Awaitable[Any]") -> object:
 
     async def attempt() -> None:
         try:
-            if task is None:  # the loop starts its tasks eagerly: the task must not run before the caller has ended
+            # If the loop starts its tasks eagerly: the task must not run before the caller has ended.
+            if task is None:  # pragma: no cover - with eager tasks, from Python 3.12 on
                 await next_turn()
             await job
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):  # the last one: the program has ended
             raise
         except BaseException as error:
             if is_cancellation(error):
@@ -206,7 +207,7 @@ def start(job: "Awaitable[Any]") -> object:
     task: object = None
     task = schedule(attempt())
     _running.add(task)
-    if hasattr(task, "add_done_callback"):
+    if hasattr(task, "add_done_callback"):  # pragma: no branch - not in Brython
         task.add_done_callback(on_done)
     return task
 

@@ -154,7 +154,7 @@ def dictionary(value: "Mapping[str, object] | None", keywords: "dict[str, Any]",
             raise TypeError(f"unknown keyword {keyword!r}; the members are {', '.join(names)}")
     if value is None:
         return keywords
-    if loop.is_js(value):
+    if loop.is_js(value):  # pragma: no cover - in a page
         value = {name: getattr(value, name) for name in names if hasattr(value, name)}
     if not hasattr(value, "keys") or isinstance(value, type):
         raise TypeError(f"a dictionary is needed here, not {type(value).__name__}")
@@ -168,7 +168,7 @@ def is_dictionary(value: object) -> bool:
 
     https://webidl.spec.whatwg.org/#js-union
     """
-    if loop.is_js(value):
+    if loop.is_js(value):  # pragma: no cover - in a page
         return loop.is_js_dictionary(value)
     if loop.is_null(value):
         return False

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 
     E = TypeVar("E", bound=Event, contravariant=True)
     Seen = TypeVar("Seen", bound=Event)
+    Loss = TypeVar("Loss", bound=Event)
 
     class EventsOf(Events, Generic[Seen]):
         """Events of one class."""
@@ -87,6 +88,11 @@ if TYPE_CHECKING:
             """Called with each event."""
 
     Listens = Callable[[E], object] | HandlesEvent[E] | None
+
+    class Reconnects(Protocol[Loss]):
+        """A socket that has the event `reconnecting`, too: a `ReconnectingWebSocket`, which is known above only."""
+
+        onreconnecting: Callable[[Loss], object] | None
 
     class ListenerOptions(TypedDict, total=False):
         """The options of `addEventListener`, as keywords."""
@@ -168,6 +174,14 @@ class WebSocket(EventTarget):
         ) -> None: ...
         @overload
         def addEventListener(
+            self: Reconnects[Loss],
+            type: Literal["reconnecting"],
+            callback: Listens[Loss],
+            options: bool | Mapping[str, object] | None = None,
+            **keywords: Unpack[ListenerOptions],
+        ) -> None: ...
+        @overload
+        def addEventListener(
             self,
             type: str,
             callback: Listens[Event],
@@ -191,6 +205,13 @@ class WebSocket(EventTarget):
             options: Mapping[str, object] | None = None,
             **keywords: Unpack[ObservableOptions],
         ) -> ObservableOf[CloseEvent]: ...
+        @overload
+        def when(
+            self: Reconnects[Loss],
+            type: Literal["reconnecting"],
+            options: Mapping[str, object] | None = None,
+            **keywords: Unpack[ObservableOptions],
+        ) -> ObservableOf[Loss]: ...
         @overload
         def when(
             self,

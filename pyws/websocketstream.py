@@ -392,12 +392,12 @@ class WebSocketStream(metaclass=Interface):
     # Feedback from the protocol, across the seam (see websocket.py).
 
     def _pyws_abort(self, reason: "Any") -> None:
-        if not self._pyws_opened_promise.settled:
-            error = reason if isinstance(reason, BaseException) else DOMException(str(reason), "AbortError")
-            self._pyws_outcome.error = error
-            self._pyws_opened_promise.reject(error)
-            self._pyws_closed_promise.reject(error)
-            self._pyws_connection.close(None, "")
+        """Give up, because the signal was aborted while `opened` is not settled: see `_pyws_leave_signal`."""
+        error = reason if isinstance(reason, BaseException) else DOMException(str(reason), "AbortError")
+        self._pyws_outcome.error = error
+        self._pyws_opened_promise.reject(error)
+        self._pyws_closed_promise.reject(error)
+        self._pyws_connection.close(None, "")
 
     def _pyws_leave_signal(self) -> None:
         # A signal may live long: it need not refer to this stream any more.

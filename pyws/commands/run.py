@@ -124,7 +124,7 @@ async def _run_until_done(code: CodeType, module: ModuleType) -> None:
     if result is not None:  # a coroutine: the top-level code has an `await`
         await result
     if task.cancelling():  # the script has caught the cancellation, and ended: its tasks are not waited for
-        raise asyncio.CancelledError
+        raise asyncio.CancelledError  # pragma: no cover - in Python 3.11 coverage sees nothing after the script's catch
     await asyncio.sleep(0)  # a callback that the script has scheduled may open a socket
     while others := asyncio.all_tasks() - {task}:
         await asyncio.wait(others)

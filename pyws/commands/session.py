@@ -149,7 +149,7 @@ class Session:
     async def _send_stdin(self) -> None:
         """Send each line of stdin, no faster than the network takes them."""
         reader = StdinReader(sys.stdin.fileno())
-        while not self._closed.done():
+        while True:
             reading: asyncio.Future[Any] = asyncio.ensure_future(reader.read())
             await asyncio.wait([reading, self._closed], return_when=asyncio.FIRST_COMPLETED)
             if not reading.done():

@@ -33,7 +33,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         if not termination.requested:
             raise
     else:
-        if not termination.requested:
+        if not termination.requested:  # pragma: no branch - in Python 3.11 coverage sees nothing after a catch
             return result
     finally:
         termination.release()
@@ -112,6 +112,6 @@ class Termination:
             os._exit(128 + number)
         # This signal comes from `_watch`. It interrupts the code that blocks the loop, which ends the program.
         self._overdue = False
-        if not self._handled.is_set():
+        if not self._handled.is_set():  # pragma: no branch - else it was handled in this moment
             self._interrupted = True
             raise SystemExit(STATUS)

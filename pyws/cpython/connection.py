@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 import weakref
-from collections.abc import Callable
 from threading import get_ident
 
 from websockets.client import ClientProtocol
@@ -19,6 +18,7 @@ from websockets.protocol import State
 from .. import loop as runtime
 from ..loop import LoopThread
 from ..webidl import DOMException, usv_string
+from .closing import TCP_CLOSE_TIMEOUT, Closing
 from .frames import BINARY, TEXT
 from .handshake import FailedError, describe_loss
 from .keepalive import Keepalive
@@ -30,9 +30,6 @@ from .url import parse
 from .useragent import UserAgent
 
 CONNECTING, OPEN, CLOSING, CLOSED = range(4)
-
-TCP_CLOSE_TIMEOUT = 2.0
-"""Seconds for the server to end TCP after both Close frames (RFC 6455, 7.1.1), as in Chromium."""
 
 logger = logging.getLogger("pyws")
 
@@ -66,9 +63,9 @@ class Connection(asyncio.Protocol):
 
     # A third of the memory that a dict of them takes.
     __slots__ = (
-        "_address", "_agent", "_core", "_failure", "_held", "_loop_thread", "_is_aborted", "_is_lost",
-        "_keepalive", "_lost", "_opening", "_outcome", "_owner", "_protocols", "_receiver", "_sender", "_task",
-        "_timer", "_transport", "canceled", "is_ending", "refusal", "state", "url", "__weakref__",
+        "_address", "_agent", "_closing", "_core", "_failure", "_held", "_keepalive", "_loop_thread", "_opening",
+        "_outcome", "_owner", "_protocols", "_receiver", "_sender", "_task", "_transport", "canceled", "is_ending",
+        "refusal", "state", "url", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, url: str, protocols: list[str], owner: Owner) -> None:
@@ -90,15 +87,13 @@ class Connection(asyncio.Protocol):
         self._opening: Opening | None = None
         self._transport: asyncio.Transport | None = None
         self._core: ClientProtocol
+        self._closing: Closing
         self._sender: Sender
         self._receiver: Receiver | None = None
         self._keepalive: Keepalive | None = None
 
         self.is_ending = False
         """Whether the end has begun: nothing more is received, nor written of what the program sends."""
-        self._is_aborted = self._is_lost = False
-        self._lost: asyncio.Future[None] | None = None  # while the task waits for the end of TCP
-        self._timer: asyncio.TimerHandle | None = None
         self._failure: str | None = None
         self._outcome: tuple[bool, bool, int, str] | None = None  # until the owner was called
         self.refusal: Refusal | None = None
@@ -170,18 +165,22 @@ class Connection(asyncio.Protocol):
     async def _run(self) -> None:
         """Live until TCP has ended."""
         try:
-            if self._task is None:  # a loop may begin its tasks eagerly: nothing may happen inside the constructor
+            # A loop may begin its tasks eagerly: nothing may happen inside the constructor.
+            if self._task is None:  # pragma: no cover - with eager tasks, from Python 3.12 on
                 await asyncio.sleep(0)
             if self.state == CLOSING:
                 return
             await self._open()
             if self._transport is not None:
-                await self._wait_lost()
+                await self._closing.wait_lost()
         except asyncio.CancelledError:
             self.canceled = True
-            # The program ends: https://html.spec.whatwg.org/multipage/document-lifecycle.html#unloading-documents
-            self._go_away()
-            await self._close_tcp()
+            if self._transport is not None:
+                # The program ends: https://html.spec.whatwg.org/multipage/document-lifecycle.html#unloading-documents
+                self._go_away()
+                if not self._closing.is_lost:
+                    self._stop()
+                    await self._closing.close_now()
             raise
         except GeneratorExit:
             self._end(False)
@@ -206,20 +205,20 @@ class Connection(asyncio.Protocol):
                 self._failure = str(error) if isinstance(error, FailedError) else describe(error)
         finally:
             self._opening = None
-            if (
-                self._transport is None and opening.refusal is not None
-            ):  # the attempt may have ended while the body came
+            # The attempt may have ended while the body came.
+            if self._transport is None and opening.refusal is not None:
                 self.refusal = opening.refusal
                 self._failure = opening.describe_refusal()
 
     def _begin(self, transport: asyncio.Transport, core: ClientProtocol, response: Response, rest: bytes) -> None:
         """Take over from the opening handshake, with the bytes that have come behind it."""
-        if self.state != CONNECTING:
+        if self.state != CONNECTING:  # pragma: no cover - where a library below has lost the cancellation
             transport.abort()
             return
         is_calling = False  # whether the program is called
         try:
             self._sender = Sender(transport, core)
+            self._closing = Closing(transport, self._sender)
             self._receiver = Receiver(self, core)
             self._transport, self._core = transport, core
             transport.set_protocol(self)
@@ -273,11 +272,11 @@ class Connection(asyncio.Protocol):
             self.canceled = True
         elif (error := self._task.exception()) is not None:
             self._failure = self._failure or describe(error)
-        self._end_timers()
         if self._transport is None:
             failed = self._failure is not None or not self.canceled
             self._log_end(failed)
             return failed, False, 1006, ""
+        self._end_timers()
         self._transport.abort()  # it has ended, unless the task was canceled twice
         sender = self._sender
         sender.drop_queue()
@@ -303,8 +302,9 @@ class Connection(asyncio.Protocol):
             within = " in the middle of a message" if self._receiver and self._receiver.is_within_message else ""
             reason = f"the server ended the connection{within}, without a Close frame"
         elif self._core.close_rcvd is None:
-            timeout = f" within closing_timeout, {self._agent.closing_timeout:g} seconds" if self._is_aborted else ""
-            reason = f"the server did not answer the Close frame{timeout}"
+            reason = "the server did not answer the Close frame"
+            if self._closing.is_aborted:
+                reason += f" within closing_timeout, {self._agent.closing_timeout:g} seconds"
         else:
             lost = self._sender.lost
             what = f"{lost} bytes that wait to be sent" if lost else "our Close frame"
@@ -312,34 +312,11 @@ class Connection(asyncio.Protocol):
         how = "failed" if failed else "did not end cleanly"
         logger.log(level, "WebSocket connection to %r %s: %s", self._address.public, how, reason)
 
-    # The end of TCP.
-
-    def _wait_lost(self) -> asyncio.Future[None]:
-        """Return what is done when TCP has ended, and canceled with the task that awaits it, once."""
-        self._lost = self._loop_thread.loop.create_future()
-        if self._is_lost:
-            self._lost.set_result(None)
-        return self._lost  # not a coroutine, whose frame every idle connection would keep
-
-    async def _close_tcp(self) -> None:
-        """End TCP, within a moment, and wait until it has ended: the program ends."""
-        if self._transport is None or self._is_lost:
-            return
-        self._stop()
-        self._close_transport()
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TCP_CLOSE_TIMEOUT):
-                    await self._wait_lost()
-        finally:
-            self._abort()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(TCP_CLOSE_TIMEOUT):
-                await self._wait_lost()
+    # The end of TCP: see `closing.py`.
 
     def _go_away(self) -> None:
         # https://websockets.spec.whatwg.org/#make-disappear
-        if self._transport is not None and self._core.state is State.OPEN and not self.is_ending:
+        if self._core.state is State.OPEN and not self.is_ending:
             self.flush()
             if self._core.state is State.OPEN:
                 self._core.send_close(1001)
@@ -351,40 +328,19 @@ class Connection(asyncio.Protocol):
     def _stop(self) -> None:
         """Begin the end: nothing more is received, and nothing more is taken from the program."""
         self.is_ending = True
-        if self._transport is not None:
-            self._sender.stop()
-
-    def _set_timer(self, seconds: float, action: Callable[[], object]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop_thread.loop.call_later(seconds, action)
+        self._sender.stop()
 
     def _end_timers(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._closing.stop_timer()
         if self._keepalive is not None:
             self._keepalive.stop()
 
-    def _close_transport(self) -> None:
-        """End TCP after everything that was written."""
-        assert self._transport is not None
-        self._sender.finish()
-        self._transport.close()
-
-    def _end_tcp(self) -> None:
-        self._close_transport()
-        self._set_timer(self._agent.closing_timeout, self._abort)
-
-    def _abort(self) -> None:
-        self._is_aborted = True
-        if self._transport is not None:
-            self._transport.abort()
-
     def _break(self, error: BaseException) -> None:
         """End TCP after an exception between any two lines here, such as Ctrl-C: half of a step may be done."""
-        self._stop()
         self._failure = self._failure or f"it was cut short by {type(error).__name__}"
-        self._abort()
+        if self._transport is not None:
+            self._stop()
+            self._closing.abort()
         runtime.interrupt_or_report(error)
 
     def close_unreferenced(self) -> None:
@@ -402,7 +358,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what arrived: each message is dispatched at once, one after the other."""
         receiver, sender = self._receiver, self._sender
-        if receiver is None:
+        if receiver is None:  # pragma: no cover - where a loop reads on after `abort()`
             return
         try:
             if self._keepalive is not None:
@@ -422,7 +378,7 @@ class Connection(asyncio.Protocol):
         try:
             self._stop()
             self._sender.finish()
-            self._set_timer(self._agent.closing_timeout if self._core.close_rcvd else TCP_CLOSE_TIMEOUT, self._abort)
+            self._closing.abort_after(self._agent.closing_timeout if self._core.close_rcvd else TCP_CLOSE_TIMEOUT)
         except BaseException as error:
             self._break(error)
 
@@ -432,12 +388,10 @@ class Connection(asyncio.Protocol):
             self._end_timers()
             if exc is not None and self._core.close_rcvd is None and self._failure is None and not self.canceled:
                 self._failure = describe_loss(exc)
-            if exc is None and not self._is_aborted:
+            if exc is None and not self._closing.is_aborted:
                 self._sender.confirm_all()
         finally:
-            self._is_lost = True
-            if self._lost is not None and not self._lost.done():
-                self._lost.set_result(None)
+            self._closing.lost()
 
     def pause_writing(self) -> None:
         """Learn from the transport that the network does not take all of it now."""
@@ -467,7 +421,7 @@ class Connection(asyncio.Protocol):
         self._sender.drop_queue()
         self._sender.close_frame = None
         self._sender.write_core()
-        self._set_timer(TCP_CLOSE_TIMEOUT, self._end_tcp)
+        self._closing.close_after(TCP_CLOSE_TIMEOUT, self._agent.closing_timeout)
 
     def fail(self, code: int, reason: str) -> None:
         """Fail the connection, with this code in our Close frame (RFC 6455, 7.1.7)."""
@@ -481,8 +435,8 @@ class Connection(asyncio.Protocol):
         self._failure = reason
         self._sender.write_queue()  # not written yet if it is the server's Close frame that breaks the protocol
         self._sender.write_core()
-        self._close_transport()
-        self._set_timer(TCP_CLOSE_TIMEOUT, self._abort)
+        self._closing.close()
+        self._closing.abort_after(TCP_CLOSE_TIMEOUT)
 
     def interrupted(self, error: BaseException) -> None:
         """Let the program end by an exception of a listener; the messages that were kept are delivered after it."""
@@ -532,6 +486,6 @@ class Connection(asyncio.Protocol):
         """Write what the program has sent so far."""
         try:
             if self._sender.flush():
-                self._set_timer(self._agent.closing_timeout, self._abort)
+                self._closing.abort_after(self._agent.closing_timeout)
         except BaseException as error:
             self._break(error)

@@ -78,11 +78,6 @@ async def connect(addresses: list[AddrInfoType]) -> socket.socket:
     )
 
 
-async def dial(host: str, port: int) -> socket.socket:
-    """Return a TCP connection to a host; raises OSError."""
-    return await connect(await resolve(host, port))
-
-
 def _make_socket(address: AddrInfoType) -> socket.socket:
     family, kind, protocol, _, _ = address
     sock = socket.socket(family, kind, protocol)

@@ -109,7 +109,7 @@ class Handshake(asyncio.Protocol):
     def has_unread(self) -> bool:
         """Tell whether the socket has bytes that the loop has not read, False if that is unknown; ask in any state."""
         sock = None if self.transport is None else self.transport.get_extra_info("socket")
-        if sock is None or sock.fileno() < 0 or not hasattr(select, "poll"):
+        if sock is None or sock.fileno() < 0 or not hasattr(select, "poll"):  # pragma: no cover - on Windows
             return False
         poll = select.poll()
         poll.register(sock.fileno(), select.POLLIN)
@@ -145,7 +145,7 @@ class Handshake(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, when TLS is ready, too. The owner calls `send_request` next, or has called `abort`."""
         self.transport = cast(asyncio.Transport, transport)
-        if self.answer.done():
+        if self.answer.done():  # pragma: no cover - where a loop connects although the task was canceled
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -218,27 +218,29 @@ class Handshake(asyncio.Protocol):
         if response is not None:
             self._agent.keep_cookies(self._address, response.headers.raw_items())
         if response is not None and response.status_code != 101:
+            self._timer = self._loop.call_later(REFUSAL_BODY_TIMEOUT, lambda: self._read_body(b"", True))
             self._refusal = Refusal(response.status_code, response.reason_phrase, response.headers)
             self._received = b""
-            self._timer = self._loop.call_later(REFUSAL_BODY_TIMEOUT, lambda: self._read_body(b"", True))
             self._read_body(rest)
         elif core.handshake_exc is not None:
             self._fail(self._invalid(str(core.handshake_exc.__cause__ or core.handshake_exc)))
         elif response is not None and self._protocols and core.subprotocol is None:
             # The message does not contain their names: some services put tokens there.
             self._fail(f"the server chose none of the subprotocols, of which there are {len(self._protocols)}")
-        elif response is not None:
+        else:
             transport, self.transport = self.transport, None  # the protocol that `accept` sets owns it now
-            assert transport is not None
+            assert transport is not None and response is not None
             self.lost.set_result(None)
             self.answer.set_result(None)
             self._accept(transport, core, response, rest)
 
     def _read_body(self, data: bytes, is_last: bool = False) -> None:
-        """Collect the beginning of a refusal's body, and give `answer` when it is whole, long enough, or `is_last`."""
+        """Collect the beginning of a refusal's body, and give `answer` when it is whole, long enough, or `is_last`.
+
+        Call it only when there is a refusal, and `answer` is not done.
+        """
         refusal = self._refusal
-        if refusal is None or self.answer.done():
-            return
+        assert refusal is not None
         self._received += data
         body = self._received
         lengths = refusal.headers.get_all("Content-Length")
@@ -259,8 +261,8 @@ class Handshake(asyncio.Protocol):
 
     def _settle(self, refusal: Refusal) -> None:
         """Give the refusal as `answer`, which must not be done; the owner calls `abort` next."""
-        if self._timer is not None:
-            self._timer.cancel()
+        assert self._timer is not None
+        self._timer.cancel()
         self.answer.set_result(refusal)
 
     def _fail(self, reason: str) -> None:
@@ -318,12 +320,13 @@ def _decode_chunked(data: bytes) -> tuple[bytes, bool]:
 
 
 def asks_for_basic(refusal: Refusal) -> bool:
-    """Tell whether the server asks for credentials of the scheme Basic.
+    """Tell whether the server asks for credentials, and of the scheme Basic.
 
     https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate
     """
     challenges = refusal.headers.get_all("WWW-Authenticate")
-    return any(re.search(r"(^|,)\s*basic(\s|,|$)", challenge, re.IGNORECASE) for challenge in challenges)
+    is_basic = any(re.search(r"(^|,)\s*basic(\s|,|$)", challenge, re.IGNORECASE) for challenge in challenges)
+    return refusal.status == 401 and is_basic
 
 
 def basic(username: str, password: str) -> str:

@@ -81,14 +81,7 @@ class Opening:
             for host in sorted(hosts):
                 lock = _connecting.setdefault((self._loop, host, address.port), asyncio.Lock())
                 await locks.enter_async_context(lock)
-            refusal = await self._attempt(proxy, addresses)
-            if (
-                refusal is not None
-                and refusal.status == 401
-                and (address.username or address.password)
-                and asks_for_basic(refusal)
-            ):
-                refusal = await self._attempt(proxy, addresses, basic(address.username, address.password))
+            refusal = await self._attempts(proxy, addresses)
         if refusal is not None:
             raise FailedError(self.describe_refusal())
 
@@ -99,6 +92,14 @@ class Opening:
             return await dialing.resolve(host, port)
         except OSError as error:
             raise FailedError(f"the name {host} could not be resolved: {error}") from error
+
+    async def _attempts(self, proxy: Proxy | None, addresses: list[AddrInfoType]) -> Refusal | None:
+        """Attempt it, and once more with the credentials of the URL if the server asks for them."""
+        user, password = self._address.username, self._address.password
+        refusal = await self._attempt(proxy, addresses)
+        if refusal is not None and (user or password) and asks_for_basic(refusal):
+            refusal = await self._attempt(proxy, addresses, basic(user, password))
+        return refusal
 
     async def _attempt(
         self, proxy: Proxy | None, addresses: list[AddrInfoType], authorization: str | None = None
@@ -114,7 +115,9 @@ class Opening:
             if self._address.secure:
                 # Read an alert of TLS that has arrived already: the error of a write that fails would hide it.
                 await asyncio.sleep(0)
-                while handshake.has_unread() and not handshake.answer.done():
+                while (
+                    handshake.has_unread() and not handshake.answer.done()
+                ):  # pragma: no cover - if bytes came so soon
                     await asyncio.sleep(0)
             handshake.send_request()
             self._start_step("waiting for the server's answer to the opening handshake")

@@ -74,11 +74,6 @@ class PartialMessage:
         nothing: str | bytes = b"" if self._decode is None else ""
         return nothing.join(self._parts)
 
-    @property
-    def size(self) -> int:
-        """Bytes or characters so far."""
-        return sum(map(len, self._parts))
-
 
 class Receiver:
     """The bytes that one open connection has received and not yet delivered.
@@ -185,8 +180,7 @@ class Receiver:
         except (KeyboardInterrupt, SystemExit) as error:
             if not _is_of_listener(error):
                 raise
-            if not connection.is_ending:
-                self.keep(data[position:], 0)
+            self.keep(data[position:], 0)
             connection.interrupted(error)
 
     def keep(self, data: bytes, frame_size: int) -> None:
@@ -204,16 +198,6 @@ class Receiver:
     def is_within_message(self) -> bool:
         """Whether a part of a message, or of a frame, has come and the rest has not."""
         return bool(self._chunks or self._payload_missing or self._core.current_size is not None)
-
-    @property
-    def held_size(self) -> int:
-        """Bytes that are held of a frame that is not whole."""
-        return len(self._core.reader.buffer) + (self._chunks_size if self._chunks else 0)
-
-    @property
-    def partial_size(self) -> int:
-        """Bytes, or characters, that are held of a message that is not whole."""
-        return self._partial.size
 
     def _add_to_large(self, data: bytes) -> str | bytes | None:
         """Add to a large message in one frame; the message, if it is whole."""

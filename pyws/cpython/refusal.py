@@ -87,10 +87,9 @@ class Refusal:
 
 
 def redact(text: str, secrets: Collection[str]) -> str:
-    """Return text without `secrets`; call it before `escape`, which may cut a secret in two."""
+    """Return text without `secrets`, none of which is empty; call it before `escape`, which may cut a secret in two."""
     for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) > 3:
-            text = text.replace(secret, "…")
+        text = text.replace(secret, "…")
     return text
 
 

@@ -17,8 +17,8 @@ class StreamConnection(Connection):
     def __init__(self, url: str, protocols: list[str], owner: Owner, idle: bool) -> None:
         super().__init__(url, protocols, owner)
         self._is_paused = False
-        self.drained: Callable[[], object] | None = None
-        """Called, from the loop, when more may be sent or more has left."""
+        self.drained: Callable[[], object]
+        """Called, from the loop, when more may be sent or more has left; the owner sets it at once."""
         self.sent = 0
         """Payload bytes of all that `send` took."""
         if idle:
@@ -88,8 +88,7 @@ class StreamConnection(Connection):
         return super()._conclude()
 
     def _tell_drained(self) -> None:
-        if self.drained is not None:
-            self._loop_thread.loop.call_soon(self.drained)
+        self._loop_thread.loop.call_soon(self.drained)
 
 
 _paused: set[StreamConnection] = set()

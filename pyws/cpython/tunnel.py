@@ -83,7 +83,7 @@ async def open_tunnel(
         else:
             await _connect_socks4(connection, host, port)
     except BaseException:
-        if connection.transport is not None:
+        if connection.transport is not None:  # pragma: no branch - a loop may fail before it has a transport
             connection.transport.abort()
             await asyncio.sleep(0)  # the transport closes its socket in the next iteration of the loop
         raise
@@ -105,13 +105,13 @@ class ProxyConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes to the proxy; after the end of the connection they are dropped."""
-        if self.transport is not None and not self._input_ended:
+        if self.transport is not None and not self._input_ended:  # pragma: no branch - at an early end of TLS
             self.transport.write(data)
 
     async def read(self) -> bytes:
         """Return the bytes that have arrived, at least one; raises ProxyError if the connection ends before."""
         if not self._received:
-            if self._input_ended or self.transport is None:
+            if self._input_ended or self.transport is None:  # pragma: no cover - at an early end of TLS
                 raise self._early_end()
             self._waiter = self.loop.create_future()
             self.transport.resume_reading()
@@ -155,7 +155,7 @@ class ProxyConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Keep the bytes, and pause reading until `read` waits again."""
         self._received += data
-        if self.transport is not None and not self.transport.is_closing():
+        if self.transport is not None and not self.transport.is_closing():  # pragma: no branch - at the end of TLS
             self.transport.pause_reading()
         self._wake_reader()
 

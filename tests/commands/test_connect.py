@@ -1,5 +1,6 @@
 """`python -m pyws connect`: what it sends and shows, in pipes and on a terminal (a real one, a pseudo-terminal)."""
 
+import asyncio
 import contextlib
 import os
 import pty
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 import pyws
 from pyws.commands.printable import printable
+from pyws.commands.prompt import Prompt
 
 from peer import Peer
 from proxies import Proxy
@@ -455,6 +457,19 @@ def test_a_message_comes_above_what_is_being_typed(terminal, url, peer):
         assert it.end() == 0
     assert "\x1b]0;x" not in it.output and "\u202e" not in it.output
     assert peer.heard(url.key)[0] == "text 'half and half'"
+
+
+def test_a_prompt_without_a_connection_ends(terminal, url):
+    """The reason is shown before."""
+    pytest.importorskip("prompt_toolkit")
+    with terminal(url("fin")) as it:
+        it.until("failed: the server ended the connection")
+        assert it.end() == 1
+
+
+def test_a_prompt_that_shows_nothing_is_not_waited_for():
+    """Its library is not asked."""
+    asyncio.run(Prompt(None, None).flush())
 
 
 def test_ctrl_c_at_the_prompt(terminal, url, peer):

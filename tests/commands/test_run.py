@@ -64,6 +64,21 @@ print("now")
     assert run(path, "--flag", "x") == (0, "now\nlater ['--flag', 'x'] __main__\n", "")
 
 
+def test_a_safe_path_is_without_the_folder_of_the_script(script, tmp_path):
+    """As with `python -P script.py`."""
+    path = script("import beside")
+    tmp_path.joinpath("beside.py").write_text("print('beside')")
+    assert run(path) == (0, "beside\n", "")
+    status, output, errors = run(path, PYTHONSAFEPATH="1")
+    assert (status, output, errors.splitlines()[-1]) == (1, "", "ModuleNotFoundError: No module named 'beside'")
+
+
+def test_a_script_that_cancels_itself_has_failed(script):
+    """As `asyncio.run` shows it."""
+    status, output, errors = run(script("import asyncio\nasyncio.current_task().cancel()\nawait asyncio.sleep(1)"))
+    assert (status, output, errors.splitlines()[-1]) == (1, "", "asyncio.exceptions.CancelledError")
+
+
 FAILURES = {
     "context": "def fail():\n    raise ValueError(1)\ntry:\n    fail()\nexcept ValueError:\n    raise KeyError(2)\n",
     "syntax": "print('before')\nx = = 1\n",
@@ -275,6 +290,45 @@ def test_a_handler_of_the_script_s_own_wins(script, peer, own):
     status, output, errors = terminated(script, OWN[own] + after, f"{peer.origin}/{key}?do=accept")
     assert (status, output, errors) == (0, "" if own == "ignored" else "own\n", "")
     assert peer.heard(key)[:1] == ["close"]
+
+
+def test_a_sigterm_that_is_ignored_stays_ignored(script):
+    """As `nohup` ignores a signal for the programs that it starts."""
+    path = script("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nprint('goes on')")
+    start = (
+        "import os, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    assert python("-c", start, "-m", "pyws", "run", path) == (0, "goes on\n", "")
+
+
+def test_sigterm_does_not_wait_for_threads_that_the_script_has_left(script):
+    """The script has ended, and the loop would wait for its thread."""
+    text = """
+import asyncio, os, signal, threading, time
+ended = threading.Event()
+asyncio.current_task().add_done_callback(lambda _: ended.set())
+def work():
+    ended.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(20)
+asyncio.get_running_loop().run_in_executor(None, work)
+"""
+    start = time.monotonic()
+    assert run(script(text)) == (143, "", "")
+    assert time.monotonic() - start < 15
+
+
+def test_a_process_that_was_forked_has_the_default_action(script):
+    """And may end as it likes."""
+    path = script("""
+import os, signal
+child = os.fork()
+if not child:
+    os._exit(7 if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+""")
+    assert run(path) == (0, "7\n", "")
 
 
 def test_sigterm_ends_a_process_that_was_forked(script, peer):

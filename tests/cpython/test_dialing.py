@@ -9,6 +9,7 @@ import time
 
 import pytest
 from pyws import UserAgent, WebSocket
+from pyws.cpython import dialing
 
 from resolver import resolving
 
@@ -40,6 +41,28 @@ def test_the_socket_is_kept_alive_and_sends_at_once(runner, peer, monkeypatch, h
         return found
 
     assert runner.run(main()) == [1, 1, 45, 45]
+
+
+@pytest.mark.parametrize("end", ["of the task", "of the loop"])
+def test_a_resolver_that_answers_after_the_end(monkeypatch, end):
+    """Nothing happens, and no exception is in its thread."""
+    asked, answer = threading.Event(), threading.Event()
+    monkeypatch.setattr(dialing, "_look_up", lambda *_: [asked.set(), answer.wait(10)])
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(dialing.resolve("late.test", 80))
+    loop.run_until_complete(asyncio.sleep(0))
+    assert asked.wait(10)
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "pyws resolves late.test"]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    if end == "of the loop":
+        loop.close()
+    answer.set()
+    thread.join(10)
+    if end == "of the task":
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
 
 
 @pytest.mark.rows("CON-14")

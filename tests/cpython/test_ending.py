@@ -175,6 +175,7 @@ def test_an_interrupt_goes_its_way_when_everyone_has_heard(runner, url, kind, er
 
 
 PLACES = [
+    ("pyws.cpython.opening.Opening", "_start_step"),
     ("pyws.cpython.handshake.Handshake", "_read_head"),
     ("pyws.cpython.handshake.Handshake", "_read_answer"),
     ("pyws.cpython.useragent.UserAgent", "keep_cookies"),
@@ -182,9 +183,11 @@ PLACES = [
     ("pyws.cpython.receiver.Receiver", "feed"),
     ("pyws.cpython.receiver.Receiver", "_feed_core"),
     ("pyws.cpython.connection.Connection", "close_received"),
+    ("pyws.cpython.sender.Sender", "__init__"),
+    ("pyws.cpython.sender.Sender", "finish"),
     ("pyws.cpython.sender.Sender", "write_queue"),
     ("pyws.cpython.sender.Sender", "write_core"),
-    ("pyws.cpython.connection.Connection", "_set_timer"),
+    ("pyws.cpython.closing.Closing", "_set_timer"),
     ("pyws.cpython.connection.Connection", "_end_timers"),
     ("pyws.cpython.connection.Connection", "_conclude"),
     ("pyws.websocket.WebSocket", "_pyws_closed"),

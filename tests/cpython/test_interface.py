@@ -4,6 +4,7 @@ import array
 import asyncio
 import enum
 import socket
+from unittest import mock
 
 import pytest
 from pyws import Blob, CloseEvent, DOMException, Event, EventTarget, WebSocket
@@ -155,6 +156,46 @@ def test_methods_of_builtin_types_are_the_same_at_every_access():
     target.removeEventListener("x", events.append)
     target.dispatchEvent(Event("x"))
     assert (len(events), len(others)) == (1, 2)
+
+
+@pytest.mark.rows("HND-10")
+def test_a_listener_may_return_anything_that_can_be_awaited():
+    """Not only the coroutine of an `async def`: what it raises is reported, too."""
+    reports = []
+
+    async def main():
+        target, future = EventTarget(), asyncio.get_running_loop().create_future()
+        target.addEventListener("x", lambda event: future)
+        target.dispatchEvent(Event("x"))
+        future.set_exception(LookupError("late"))
+        while not reports:
+            await asyncio.sleep(0)
+
+    with mock.patch("sys.excepthook", lambda kind, *_: reports.append(kind)):
+        asyncio.run(main())
+    assert reports == [LookupError]
+
+
+def test_a_subclass_may_remove_what_is_its_own():
+    """Constants stay; what a program has put there may go."""
+
+    class Chat(WebSocket):
+        room = "hall"
+
+    del Chat.room
+    assert not hasattr(Chat, "room")
+    with pytest.raises(AttributeError, match="is a constant"):
+        del Chat.OPEN
+
+
+def test_a_future_is_to_be_awaited():
+    """As a coroutine is: the message says so."""
+
+    async def main():
+        with pytest.raises(TypeError, match=r"not Future: await it first$"):
+            Blob([asyncio.get_running_loop().create_future()])
+
+    asyncio.run(main())
 
 
 @pytest.mark.rows("BLB-11")

@@ -12,7 +12,7 @@ import time
 import weakref
 
 import pytest
-import pyws.cpython.connection
+import pyws.cpython.closing
 from pyws import DOMException, EventTarget, UserAgent, WebSocket
 
 from peer import Peer
@@ -137,6 +137,22 @@ def test_a_conversation_goes_on_without_a_reference(runner, address):
         return journal
 
     assert runner.run(main()) == ["one", "end"]
+
+
+@pytest.mark.rows("GCO-02", "GCO-07")
+def test_a_socket_is_held_while_it_listens(runner, address):
+    """And its connection can say so."""
+
+    async def main():
+        ws = WebSocket(address("hang"))
+        held = [ws._pyws_connection.held]
+        for handler in (print, None):
+            ws.onmessage = handler
+            held.append(ws._pyws_connection.held)
+        ws.close()
+        return held
+
+    assert runner.run(main()) == [False, True, False]
 
 
 @pytest.mark.rows("GCO-05", "PYQ-23")
@@ -531,7 +547,7 @@ def test_what_arrives_when_the_program_ends_is_not_dispatched(runner, address, f
 @pytest.mark.rows("BYE-04")
 def test_nothing_is_dispatched_while_tls_says_goodbye(runner, monkeypatch):
     """TLS still reads while it waits for what it wrote to be taken."""
-    monkeypatch.setattr(pyws.cpython.connection, "TCP_CLOSE_TIMEOUT", 0.3)
+    monkeypatch.setattr(pyws.cpython.closing, "TCP_CLOSE_TIMEOUT", 0.3)
 
     async def act(ws):
         await is_open(ws)
@@ -560,7 +576,7 @@ def test_leaving_when_the_connection_has_just_ended(runner, address, first, last
 @pytest.mark.rows("BYE-02")
 def test_a_peer_that_does_not_read_cannot_hold_the_program(runner, address, monkeypatch):
     """What the network does not take is given up after `TCP_CLOSE_TIMEOUT` seconds."""
-    monkeypatch.setattr(pyws.cpython.connection, "TCP_CLOSE_TIMEOUT", 0.1)
+    monkeypatch.setattr(pyws.cpython.closing, "TCP_CLOSE_TIMEOUT", 0.1)
 
     async def act(ws):
         await is_open(ws)

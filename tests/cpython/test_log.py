@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import pyws.cpython.connection
+import pyws.cpython.handshake
 import trustme
 from pyws import UserAgent, WebSocket
 from pyws.cpython.url import parse
@@ -187,6 +188,9 @@ def test_tls_in_words(caplog, url):
     with server(lambda connection: connection.sendall(b"HTTP/1.1 400 No\r\n\r\n")) as port:
         said = play(caplog, f"wss://localhost:{port}/")
         assert explained(said) == "the server does not speak TLS on port …: use ws://, or the port that has TLS"
+    with server(lambda connection: connection.sendall(b"\x16\x03\x03\0\x04\x0e\0\0\0")) as port:
+        said = play(caplog, f"wss://localhost:{port}/")
+        assert explained(said) == "TLS failed: …"
     with tls_server(lambda context: setattr(context, "minimum_version", ssl.TLSVersion.TLSv1_3)) as (port, context):
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         said = play(caplog, f"wss://localhost:{port}/", tls=context)
@@ -322,6 +326,7 @@ REFUSALS = [
     (b"429 Too Many\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n", ["429 Too Many", "Retry-After: 30"]),
     (b"503 Busy\r\nRetry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\nContent-Length: 0\r\n\r\n", ["Wed, 21 Oct 2015"]),
     (b"302 Found\r\nLocation: https://u:s3cret@b.test/x?token=s3cret#s3cret\r\nContent-Length: 0\r\n\r\n", ["https://b.test/x"]),
+    (b"302 Found\r\nLocation: https://[s3cret\r\nContent-Length: 0\r\n\r\n", ["it leads to another URL"]),
     (b"500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n", ['"abcdefg"']),
     (b"502 Bad\x1b[31m Gateway\r\nContent-Length: 5\r\n\r\n\x1b[2Jab", ["ab"]),
     (b"500 No\r\nContent-Type: text/html\r\n\r\n<html><title>It is\nlate</title><body>x</b", ["It is late"]),
@@ -335,8 +340,9 @@ REFUSALS = [
 @pytest.mark.rows("HID-01", "ERR-02")
 @pytest.mark.parametrize(("answer", "words"), REFUSALS)
 @pytest.mark.parametrize("size", [1, 7, 100_000])
-def test_what_a_refusal_says(caplog, answer, words, size):
+def test_what_a_refusal_says(caplog, monkeypatch, answer, words, size):
     """Its reason, however it is cut: escaped, shortened, and without what must stay secret."""
+    monkeypatch.setattr(pyws.cpython.handshake, "REFUSAL_BODY_TIMEOUT", 60)  # a busy machine is slow
 
     async def main():
         async def refuse(reader, writer):

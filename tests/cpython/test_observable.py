@@ -81,6 +81,24 @@ def test_first_that_is_canceled_leaves_no_listener():
     asyncio.run(main())
 
 
+@pytest.mark.rows("WHN-06")
+def test_first_that_is_canceled_in_the_turn_of_its_event():
+    """The event, or the end of the target, comes after the cancellation, and before the loop has reported that."""
+
+    async def main():
+        target = Target()
+        tick, other = target.when("tick").first(), target.when("other").first()
+        tick.cancel()
+        target.dispatchEvent(Event("tick"))
+        other.cancel()
+        target._pyws_end()
+        await asyncio.sleep(0)
+        assert tick.cancelled() and other.cancelled()
+        assert target.count == 0
+
+    asyncio.run(main())
+
+
 @pytest.mark.rows("WHN-04", "WHN-06")
 def test_a_socket_that_is_only_awaited_stays_alive(peer):
     """While a loop waits, collections change nothing; when the loop was left, the socket is garbage."""

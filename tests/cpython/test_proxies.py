@@ -13,7 +13,7 @@ import warnings
 
 import pytest
 import trustme
-from pyws import UserAgent
+from pyws import UserAgent, WebSocket
 from pyws.cpython.proxies import ProxyError, parse, proxy_for
 from pyws.cpython.tunnel import open_tunnel
 
@@ -536,6 +536,56 @@ def trust(authority):
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
+
+
+def test_a_proxy_that_ends_tls_at_once(runner, trust):
+    """It takes the connection, and no handshake."""
+
+    async def conversation():
+        async with Script(None) as script:
+            with pytest.raises(ProxyError, match="ended the connection during the TLS handshake .*: write http:// if"):
+                await open_through("https://p", script, context=trust)
+
+    runner.run(conversation())
+
+
+@pytest.mark.parametrize(
+    ("answer", "scheme", "reason"),
+    [
+        (ESTABLISHED + b"SSH-2.0-x", "wss", "the server speaks before TLS on port 81"),
+        (ESTABLISHED + b"SSH-2.0-x", "ws", "the server does not speak HTTP on port 81"),
+        (ESTABLISHED, "wss", "the server does not speak TLS on port 81"),
+    ],
+)
+def test_servers_behind_a_proxy_that_are_none(runner, caplog, answer, scheme, reason):
+    """What they say comes with the answer of the proxy, or instead of their part of TLS."""
+
+    async def serve(reader, writer):
+        with contextlib.suppress(OSError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            if await reader.read(65536):
+                writer.write(b"HTTP/1.1 400 Bad request\r\n\r\n")
+            await reader.read()
+        writer.close()
+
+    async def conversation():
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        with UserAgent(proxy=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"):
+            ws = WebSocket(f"{scheme}://example.test:81/")
+        await ws.when("close").first()
+        server.close()
+
+    runner.run(conversation())
+    [line] = said(caplog)
+    assert reason in line
+
+
+def test_a_text_that_a_proxy_repeats_is_without_the_password():
+    """Alone and as HTTP encodes it, also cut; a password that is part of many words is not looked for."""
+    secret = parse("http://user:s3cret@p:1", "x_proxy")
+    assert "s3cret" not in str(secret.error("said s3cret and Basic dXNlcjpzM2Ny…"))
+    assert str(parse("http://u:ab@p:1", "x_proxy").error("about ab")).endswith("about ab")
 
 
 @pytest.mark.parametrize("size", [1, 65536])

@@ -11,7 +11,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from pyws import ReconnectingWebSocket
+from pyws import Event, EventTarget, ReconnectingWebSocket
 from test_lifetime import inside, survives
 from test_threads import elsewhere, event
 
@@ -194,7 +194,7 @@ def test_a_script_lives_while_it_is_away(peer, tmp_path):
     script = tmp_path / "script.py"
     script.write_text("""
 import sys
-from pyws import ReconnectingWebSocket
+from pyws import Event, EventTarget, ReconnectingWebSocket
 ws = ReconnectingWebSocket(lambda: sys.argv[1], first_delay=0.3, jitter=0)
 for kind in ("open", "reconnecting", "error", "close"):
     ws.addEventListener(kind, print)
@@ -544,7 +544,7 @@ def test_what_ends_a_program_ends_nothing_here(runner, peer, error, place):
 @pytest.mark.parametrize("jitter", [0, 0.5, 1])
 def test_the_share_of_chance(jitter):
     """Delays are spread evenly over that share of each, and never longer than without it."""
-    from pyws.reconnecting import Backoff
+    from pyws.backoff import Backoff
 
     for row, longest in enumerate([5, 10, 20, 40, 60, 60]):
         delays = []
@@ -564,7 +564,7 @@ def test_the_share_of_chance(jitter):
 @pytest.mark.rows("REC-07")
 def test_a_thousand_attempts():
     """No number grows beyond what can be reckoned with."""
-    from pyws.reconnecting import Backoff
+    from pyws.backoff import Backoff
 
     backoff = Backoff(first_delay=1, max_delay=60, growth=10, jitter=0, max_attempts=None)
     assert [backoff.next() for _ in range(2000)] == [1, 10] + [60] * 1998
@@ -696,6 +696,74 @@ def test_a_page_is_listened_to_only_while_it_is_away(cell, peer):
 
 
 # The package
+
+
+@pytest.mark.rows("REC-05")
+def test_a_close_while_the_server_closes_is_the_end(runner, peer):
+    """The server's code counts, and no attempt follows."""
+
+    async def main():
+        ws = ReconnectingWebSocket(address(peer, ["accept", "close 1001", "until close", "sleep"]), **QUICK)
+        await event(ws, "open")
+        async with asyncio.timeout(5):
+            while ws._pyws_connection._connection.state != 2:
+                await asyncio.sleep(0.001)
+        ws.close(3000)
+        return await ws.when("close").first(), ws.readyState
+
+    closed, state = runner.run(main())
+    assert (closed.code, closed.wasClean, state) == (1001, True, 3)
+
+
+@pytest.mark.rows("REC-13", "REC-05")
+def test_a_function_that_fails_after_close_is_reported(runner, monkeypatch):
+    """It was canceled by `close()`, and raises another exception: no attempt follows, and one `close`."""
+    journal = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, *_: journal.append(kind.__name__))
+
+    async def main():
+        async def ask():
+            try:
+                await asyncio.sleep(30)
+            finally:
+                raise LookupError
+
+        ws = ReconnectingWebSocket(ask, **QUICK)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        ws.close()
+        await event(ws, "close")
+        await asyncio.sleep(0)
+        journal.append(ws.readyState)
+
+    runner.run(main())
+    assert sorted(map(str, journal)) == ["3", "LookupError"]
+
+
+@pytest.mark.parametrize("place", ["a function", "a listener"])
+def test_a_loop_that_ends_reports_no_coroutine(runner, monkeypatch, place):
+    """What waits in a function or in an `async def` listener ends with the program."""
+    reports = []
+    monkeypatch.setattr(sys, "excepthook", lambda *report: reports.append(report))
+
+    async def wait(_=None):
+        await asyncio.sleep(30)
+
+    async def main():
+        if place == "a function":
+            return ReconnectingWebSocket(wait, **QUICK)._pyws_connection
+        target = EventTarget()
+        target.addEventListener("x", wait)
+        target.dispatchEvent(Event("x"))
+
+    loop = runner.get_loop()
+    connection = loop.run_until_complete(main())
+    for _ in range(5):
+        loop.run_until_complete(asyncio.sleep(0))
+    (task,) = [task for task in asyncio.all_tasks(loop) if "attempt" in repr(task)]
+    task.get_coro().close()  # what the collector does with the coroutine
+    assert reports == []
+    assert connection is None or connection.state == 0
 
 
 @pytest.mark.rows("REC-19")

@@ -164,6 +164,36 @@ def test_ready_comes_when_everything_that_was_written_has_left():
 
 
 @pytest.mark.rows("WSS-18")
+def test_a_lock_that_is_released_ends_what_waits():
+    """Once; it may be released again, and after the end, too."""
+
+    async def main():
+        _, outcome, messages, sink, readable, writable = halves()
+        writer = writable.getWriter()
+        write = asyncio.ensure_future(writer.write("a"))
+        await turns()
+        waiting = [writer.ready, writer.closed]
+        for _ in range(2):
+            writer.releaseLock()
+        for awaitable in waiting:
+            with pytest.raises(TypeError):
+                await awaitable
+        sink.leave()
+        await write
+        reader = readable.getReader()
+        messages.end()
+        readable._close_if_read()
+        await reader.closed
+        for _ in range(2):
+            reader.releaseLock()
+        with pytest.raises(TypeError):
+            await reader.closed
+        await readable.getReader().closed
+
+    asyncio.run(main())
+
+
+@pytest.mark.rows("WSS-18")
 def test_an_abort_is_the_reason_of_everything_after_it():
     """Of the promise `closed`, of `ready`, and of a second `close`."""
 

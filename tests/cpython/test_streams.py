@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from pyws import AbortController, DOMException, UserAgent, WebSocketError, WebSocketStream
-from pyws.cpython.connection import TCP_CLOSE_TIMEOUT
+from pyws.cpython.closing import TCP_CLOSE_TIMEOUT
 
 from peer import Peer
 from stage import Stage
@@ -51,6 +51,31 @@ async def settled(number):
         await asyncio.sleep(0.5)
         before, now = now, number()
     return now
+
+
+@pytest.mark.rows("WSS-17")
+def test_a_stream_that_has_failed_is_not_resumed(peer):
+    """It was paused, and its connection is closed while a message is taken."""
+
+    async def conversation(stage):
+        with UserAgent(proxy="", max_buffered=1000):
+            stream = WebSocketStream(stage.address(["accept", "text a", "text b", "stall"]))
+        await stream.opened
+        connection = stream._pyws_connection
+        async with asyncio.timeout(10):
+            while not connection.paused:
+                await asyncio.sleep(0.001)
+        sending = asyncio.ensure_future(stream.send(bytes(1 << 24)))
+        async with asyncio.timeout(10):
+            while not connection.is_ending:
+                await asyncio.sleep(0)
+        taken = [await anext(stream) for _ in range(len(stream._pyws_messages.items))]
+        for awaitable in (sending, stream.closed):
+            with pytest.raises(WebSocketError):
+                await awaitable
+        return taken
+
+    assert "".join(play(peer, conversation)) in ("a", "ab")
 
 
 @pytest.mark.rows("WSS-17")

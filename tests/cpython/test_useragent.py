@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import hashlib
 import http.cookiejar
 import http.cookies
@@ -15,6 +16,9 @@ import time
 import pytest
 import trustme
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from pyws import DOMException, UserAgent, WebSocket
 from pyws.cpython.url import parse
 
@@ -203,16 +207,27 @@ def test_settings_that_can_be():
     UserAgent(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), origin="null", headers={"X-Empty": "", "X-Tab": "a\tb"})
 
 
+def revocation_list():
+    """A PEM file that OpenSSL reads without an error, and that has no certificate."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")])
+    today = datetime.datetime(2026, 1, 1)
+    builder = x509.CertificateRevocationListBuilder().issuer_name(name).last_update(today).next_update(today)
+    revocations = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    return revocations.public_bytes(serialization.Encoding.PEM)
+
+
 def test_authorities_that_cannot_be_read(tmp_path):
-    """Missing, no file, without a certificate, damaged: a ValueError with its name, at once."""
-    nothing, damaged = tmp_path / "nothing.pem", tmp_path / "damaged.pem"
+    """Missing, no file, without a certificate, damaged, another PEM: a ValueError with its name, at once."""
+    nothing, damaged, revoked = (tmp_path / name for name in ("nothing.pem", "damaged.pem", "revoked.pem"))
     nothing.write_text("# No certificate here.\n")
     damaged.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    revoked.write_bytes(revocation_list())
     for path, reason in [
         (tmp_path / "missing.pem", "No such file"),
         (tmp_path, "directory"),
         (nothing, "no certificate"),
         (damaged, "damaged"),
+        (revoked, "no certificate"),
         ("", "No such file"),
         ("\0", "cannot be read"),
     ]:
@@ -589,6 +604,23 @@ def test_the_loop_does_not_wait_for_certificates(peer, first, tmp_path, monkeypa
         assert asyncio.run(conversation(ready)) == [*DONE, *[f"secure {row}" for row in DONE]]
 
 
+def test_certificates_are_read_once_for_all_who_wait(first, tmp_path, monkeypatch):
+    """Two ask while the file is read, which gives its text only once."""
+    path = tmp_path / "authorities.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+
+    async def contexts(ready):
+        waiting = [asyncio.ensure_future(UserAgent().context_soon()) for _ in range(2)]
+        await asyncio.sleep(0)
+        ready.set()
+        async with asyncio.timeout(10):
+            return await asyncio.gather(*waiting)
+
+    with slow_file(path, first.authority.cert_pem.bytes()) as ready:
+        one, other = asyncio.run(contexts(ready))
+    assert one is other
+
+
 @pytest.mark.rows("HSK-12", "TMO-03")
 def test_certificates_have_no_more_time_than_the_opening(first, tmp_path, monkeypatch):
     """A file that cannot be read to its end fails the connection in time, and the program goes on."""
@@ -784,6 +816,7 @@ def test_more_than_max_buffered_fails_the_connection(peer):
         ws.send("x" * 1000)
         stage.note(f"full {ws.readyState}")
         ws.send("x")
+        ws.send("and more")
         stage.note(f"overfull {ws.readyState}")
         await stage.closed(ws)
         return stage.journal

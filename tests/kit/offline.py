@@ -180,10 +180,11 @@ class Transport(asyncio.Transport):
         elif (receiver := protocol._receiver) is None:
             return
         else:
-            fed = receiver.held_size
+            fed = len(receiver._core.reader.buffer) + (receiver._chunks_size if receiver._chunks else 0)
+            partial = sum(map(len, receiver._partial._parts))
             limit = min(self.fed * RATIO, protocol._agent.max_size or math.inf)
-            if receiver.partial_size > limit:
-                raise ViolationError(f"{receiver.partial_size} bytes of a message are held, of {limit} at most")
+            if partial > limit:
+                raise ViolationError(f"{partial} bytes of a message are held, of {limit} at most")
         if fed > self.fed + SLACK:
             raise ViolationError(f"{fed} bytes are held, of {self.fed} that were fed")
         if self._conversation.manner != "echo" and self.written > self.fed * 4 + SLACK:

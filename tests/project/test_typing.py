@@ -30,6 +30,8 @@ async def wait() -> None:
     reveal_type(await ws.when("close").first())  # CloseEvent
     async for event in ws.when("message", passive=True):
         reveal_type(event)  # MessageEvent
+    reveal_type(await again.when("reconnecting").first())  # ReconnectingEvent
+    reveal_type(await ws.when("reconnecting").first())  # Event
     ws.when("open", capure=True)  # error
 
 async def receive(event: MessageEvent) -> None: ...
@@ -56,6 +58,8 @@ again.reconnect()
 again.addEventListener("reconnecting", lambda event: print(event.delay + event.code))
 again.addEventListener("reconnecting", lambda event: print(event.data))  # error
 again.addEventListener("close", lambda event: print(event.delay))  # error
+again.addEventListener("message", lambda event: print(event.data), once=True)
+ws.addEventListener("reconnecting", lambda event: print(event.delay))  # error
 again.onreconnecting = lambda event: reveal_type(event.attempt)  # int
 ReconnectingWebSocket("wss://example.org/", max_atempts=3)  # error
 ReconnectingWebSocket("wss://example.org/", lambda: 5)  # error
