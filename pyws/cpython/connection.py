@@ -190,6 +190,7 @@ class Connection(asyncio.Protocol):
         """Connect; an error is kept as the reason. An attempt that `close()` has ended did not fail."""
         agent = self._agent
         opening = self._opening = Opening(self._address, agent, self._protocols, self._begin)
+        del self._protocols  # an idle connection would keep them
         try:
             async with asyncio.timeout(agent.opening_timeout) as limit:
                 await opening.run()
