@@ -227,6 +227,7 @@ async def messages_come_back_whole(address):
     return [OPENED, "True " * 27, "True True", "True True"]
 
 
+@rows("BRG-07")
 @everywhere
 async def a_byte_order_mark_is_text(address):
     """It arrives at the server."""
@@ -239,6 +240,7 @@ async def a_byte_order_mark_is_text(address):
     return [OPENED, "close 1000", r"b'' text '\ufeffa'"]
 
 
+@rows("BRG-07")
 @everywhere
 async def fragments_cut_anywhere(address):
     """Fragments with a Ping between them, byte by byte and in one piece: one message."""
@@ -312,7 +314,7 @@ async def no_extension_is_negotiated(address):
     return [OPENED]
 
 
-@rows("BRG-10")
+@rows("BRG-27")
 @conversation
 async def messages_behind_the_close_frame_of_the_library(address):
     """A browser delivers none of them, the Close frame of the server alone."""
@@ -323,6 +325,7 @@ async def messages_behind_the_close_frame_of_the_library(address):
     return [OPENED, "close 1000 b''"]
 
 
+@rows("BRG-10")
 @conversation
 async def codes_that_a_page_cannot_send(address):
     """Each has one that a page can; the library gets its own back."""

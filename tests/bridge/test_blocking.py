@@ -27,6 +27,7 @@ def examine_refusal(result):
 
 @pytest.mark.pyodide
 @pytest.mark.parametrize("name", LIBRARIES)
+@pytest.mark.rows("BRG-23")
 def test_library(cell, peer, name):
     """What its script prints on CPython, it prints in the page."""
     with required():
@@ -43,6 +44,7 @@ def test_library(cell, peer, name):
 
 @pytest.mark.pyodide
 @pytest.mark.parametrize("name", CONVERSATIONS)
+@pytest.mark.rows("BRG-22", "BRG-24", "BRG-25")
 def test_conversation(cell, peer, name):
     """Played over the bridge."""
     result = bridge.play_in_pyodide(cell, SCRIPT, peer.origin, f"blocking-{next(numbers)}", name=name)

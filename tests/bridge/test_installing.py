@@ -27,6 +27,7 @@ def test_import_installs_nothing(cell):
 
 
 @pytest.mark.pyodide
+@pytest.mark.rows("BRG-26")
 def test_import_takes_no_time(cell):
     """Less than 10 ms, which a page that does not call `install` may well spend: here as fast as it was once in ten."""
     program = """
