@@ -19,8 +19,9 @@ from stage import SCENARIOS
 
 RUNTIMES = {cell.id for cell in CELLS}
 TESTS = Path(__file__).parent
-# Files whose tests share a fixture, which may be expensive.
-SHARING = {
+# Files whose tests share a fixture, which may be expensive, or what they found.
+SHARING = {"tests/cpython/test_log.py"}
+SHARING |= {
     path.relative_to(TESTS.parent).as_posix()
     for path in TESTS.rglob("test_*.py")
     if 'scope="module"' in path.read_text("utf-8")

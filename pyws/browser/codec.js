@@ -1,8 +1,8 @@
 // The functions of the fast codec for Pyodide: see `codec.py`, which makes them by `Function`. They may not be there
 // for a page whose policy forbids that. Nothing of this file becomes a name of the page.
 
-// Return a function `link`, and a function that returns the memory of sent messages. The arguments are Pyodide's proxies of two bytearrays: the memory for messages that Python
-// receives, and the memory for messages that Python sends.
+// Return a function `link`, and a function that returns the memory of sent messages. The arguments are Pyodide's proxies
+// of two bytearrays: the memory for messages that Python receives, and the memory for messages that Python sends.
 function createLink(receivedProxy, sentProxy) {
   const encoder = new TextEncoder();
   const received = memoryOf(receivedProxy);

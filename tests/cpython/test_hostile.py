@@ -11,7 +11,7 @@ import zlib
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyws.cpython.connection import Connection
+from pyws.cpython.closing import Closing
 from pyws.cpython.handshake import Handshake
 from pyws.cpython.receiver import Receiver
 
@@ -227,7 +227,7 @@ def test_an_answer_without_end(server, stream):
 @pytest.mark.parametrize(
     ("owner", "broken", "stream"),
     [
-        (Connection, "_set_timer", head()),
+        (Closing, "_set_timer", head()),
         (Receiver, "_add", CORPUS[2]),
         (Handshake, "_read_answer", head()),
         (Handshake, "_fail", b"x"),

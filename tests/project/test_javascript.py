@@ -61,7 +61,7 @@ def test_it_is_a_script(file):
 
 LINK = """
 const received = proxyOf(new Uint8Array(12)), sent = proxyOf(new Uint8Array(12));
-const link = new Function(`${source}\\nreturn createLink;`)()(received, sent);
+const { link } = new Function(`${source}\\nreturn createLink;`)()(received, sent);
 const socket = new Socket();
 const unpacked = [];
 const unpack = (packed, time) => {
