@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import conformance
+import matrix
+import wheels
 from notation import address
 from peer import Peer
 from runtimes import CELLS, required
@@ -105,6 +107,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 played = {}  # {(scenario, cell id): what the cell's `run` returned}
+libraries = {}  # {(library, kind, cell id): what tests/kit/matrix.py shows of it}
 seconds = defaultdict(Counter)  # {"runtime" or "file": {which: how long its tests took, with what they set up}}
 
 
@@ -117,11 +120,18 @@ def pytest_runtest_logreport(report):
         if name == "played":
             scenario, id, result = value
             played[scenario, id] = result
+        elif name == "library":
+            library, kind, id, *record = value
+            libraries[library, kind, id] = record
 
 
 def pytest_sessionfinish(session):
-    """A journal may differ from the others only by a deviation with a name. A full run is drawn as a page."""
-    if hasattr(session.config, "workerinput") or not played:
+    """A journal may differ from the others only by a deviation with a name. A full run is drawn as pages."""
+    if hasattr(session.config, "workerinput"):
+        return
+    if matrix.is_complete(libraries) and not wheels.NEWEST:
+        matrix.write(libraries)
+    if not played:
         return
     results = conformance.compare(played, CELLS, SCENARIOS)
     if len(played) == len(CELLS) * len(SCENARIOS):

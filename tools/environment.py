@@ -28,6 +28,7 @@ DEBIAN = {
     "dante-server": "danted",
     "firefox-esr": "firefox-esr",
     "microsocks": "microsocks",
+    "nats-server": "nats-server",
     "npm": "npm",
     "squid": "squid",
     "tinyproxy-bin": "tinyproxy",

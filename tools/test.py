@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import environment
 
 BROWSERS = ["chromium", "chromium-driver", "firefox-esr", "webkit2gtk-driver", "xvfb"]
-PROXIES = ["dante-server", "microsocks", "squid", "tinyproxy-bin"]
+SERVERS = ["dante-server", "microsocks", "nats-server", "squid", "tinyproxy-bin"]
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
@@ -26,7 +26,7 @@ if __name__ == "__main__":
     group.add_argument("--quick", action="store_true", help="only what needs no browser, with asyncio: in a minute")
     group.add_argument("--every-python", action="store_true", help="not only this one, the oldest and the newest")
     options, arguments = parser.parse_known_args()
-    environment.enter("test", [] if options.quick else [*BROWSERS, *PROXIES])
+    environment.enter("test", [] if options.quick else [*BROWSERS, *SERVERS])
 
 import bundle
 
@@ -51,6 +51,9 @@ CPYTHON = [*PYTEST, "3", *ON_CPYTHON]
 OTHER = [*CPYTHON, "-k", "not (uvloop and not eager) and not (eager and not uvloop)"]
 QUICK = [*PYTEST, "5", *ON_CPYTHON, "-k", "not uvloop"]
 ONCE = re.compile(r"^pytestmark = .*\bpytest\.mark\.once\b", re.M)
+
+# The libraries that run over the bridge: whichever test needs them first would wait long for them.
+WHEELS = ["-c", "import sys; sys.path[:0] = ['tests', 'tests/kit', 'tools']; import wheels; wheels.prepare()"]
 
 LIMIT = 2400
 """Seconds that a step may take: several times what it needs."""
@@ -124,7 +127,8 @@ def main(quick: bool, every_python: bool, arguments: Sequence[str]) -> int:
             python = environment.provide_venv(folder, program, version, "cpython")
             beside[f"pytest {version}"] = [str(python), *(CPYTHON if every_python else OTHER), *once, *arguments]
     # Side by side: where tests wait for a browser, another step goes on.
-    lanes = [Lane(first, shown=True), Lane(beside, shown=False)]
+    more = {} if quick else {"wheels": [sys.executable, *WHEELS]}
+    lanes = [Lane(more, shown=False), Lane(first, shown=True), Lane(beside, shown=False)]
     for lane in lanes:
         lane.join()
     print()

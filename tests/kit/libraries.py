@@ -1,6 +1,7 @@
 """Play a script of tests/libraries: what it prints is its journal. The same file on CPython and in Pyodide.
 
-On CPython it is a program of its own: `python3 libraries.py SCRIPT ORIGIN KEY FOLDER` writes the journal as JSON.
+On CPython it is a program of its own: `python3 libraries.py play SCRIPT ORIGIN KEY PATH FUNCTION`, or `run PROGRAM URL
+PATH`, writes what came of it as JSON.
 """
 
 import asyncio
@@ -12,50 +13,60 @@ import json
 import logging
 import sys
 import traceback
-import zipfile
-from pathlib import Path
 from urllib.parse import quote
 
 
-async def play(script, origin, key, folder, name="main"):
-    """Run a function of a script with the wheels of a folder: what it printed, the log, the traceback if any."""
-    before = set(sys.modules)
-    place = unpack(folder)
-    sys.path.insert(0, str(place))
-    printed, log, error, expected = io.StringIO(), Log(), None, None
-    logging.getLogger("pyws").addHandler(log)
-    try:
+async def play(script, origin, key, path, name="main"):
+    """Run a function of a script, which finds its library in the folders of `path`.
+
+    What it printed, what it returned, the log, the traceback if any, and the tasks that it has left.
+    """
+    tasks = asyncio.all_tasks()
+    with listening(path) as result:
         spec = importlib.util.spec_from_file_location("script", script)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
+        result["expected"] = await getattr(module, name)(Addresses(origin, key))
+    left = [task for task in asyncio.all_tasks() - tasks if not task.cancelling()]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    return {**result, "tasks": sorted(task.get_coro().__qualname__ for task in left)}
+
+
+def run(program, url, path):
+    """Run a program as it stands, but for the URL, with a name on its standard input: what it printed, the error."""
+    with open(program) as file, listening(path) as result:
+        sys.stdin = io.StringIO("Ann\n")
+        try:
+            exec(file.read().replace("ws://localhost:8765", url), {"__name__": "__main__"})
+        finally:
+            sys.stdin = sys.__stdin__
+    return result
+
+
+@contextlib.contextmanager
+def listening(path):
+    """Note what is printed, what is logged and an exception's traceback while the folders of `path` are searched."""
+    result = {"journal": [], "log": [], "error": None, "expected": None}
+    before = set(sys.modules)
+    folders = path.split(":") if path else []
+    sys.path[:0] = folders
+    printed, log = io.StringIO(), Log()
+    logging.getLogger("pyws").addHandler(log)
+    try:
         with contextlib.redirect_stdout(printed):
-            expected = await getattr(module, name)(Addresses(origin, key))
+            yield result
     except Exception:
-        error = traceback.format_exc()
+        result["error"] = traceback.format_exc()
     finally:
         logging.getLogger("pyws").removeHandler(log)
-        sys.path.remove(str(place))
+        del sys.path[: len(folders)]
         for name in set(sys.modules) - before:
-            if str(place) in str(getattr(sys.modules[name], "__file__", "")):
+            file = getattr(sys.modules[name], "__file__", None) or ""
+            if file.startswith(tuple(folders)) and not file.endswith(".so"):  # that can be loaded once
                 del sys.modules[name]
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    return {
-        "journal": printed.getvalue().splitlines(),
-        "expected": expected,
-        "log": log.lines,
-        "error": error,
-        "tasks": sorted(task.get_coro().__qualname__ for task in left),
-    }
-
-
-def unpack(folder):
-    """Unpack the wheels of a folder, unless that was done; the folder of what they contain."""
-    place = Path(folder, "unpacked")
-    if not place.exists():
-        for wheel in Path(folder).glob("*.whl"):
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(place)
-    return place
+        result |= {"journal": printed.getvalue().splitlines(), "log": log.lines}
 
 
 class Addresses:
@@ -86,4 +97,5 @@ class Log(logging.Handler):
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(play(*sys.argv[1:]))))
+    command, *arguments = sys.argv[1:]
+    print(json.dumps(run(*arguments) if command == "run" else asyncio.run(play(*arguments))))

@@ -27,6 +27,7 @@ import pytest
 
 import bridge
 import runtimes
+import wheels
 from programs import PATH, python, run, serving, shown
 from runtimes import Node, chromium, required
 
@@ -334,10 +335,10 @@ def wheels_of(site, *names):
     folder = site.folder / "wheels"
     folder.mkdir(exist_ok=True)
     with required():
-        wheels = [wheel for name in names for wheel in sorted(bridge.provide(name).glob("*.whl"))]
-    for wheel in wheels:
+        found = [wheel for name in names for wheel in wheels.files(name)]
+    for wheel in found:
         folder.joinpath(wheel.name).write_bytes(wheel.read_bytes())
-    return [f"{site.origin}/wheels/{wheel.name}" for wheel in wheels]
+    return [f"{site.origin}/wheels/{wheel.name}" for wheel in found]
 
 
 @of("html", "bridge")
@@ -368,8 +369,8 @@ def test_a_program_of_a_library_runs(block, address, site, tmp_path):
     assert site.until(block.output.strip()) == block.output.splitlines()
     script = tmp_path / "script.py"
     script.write_text(code)
-    wheels = [str(wheel) for wheel in bridge.provide("aiohttp-3").glob("*.whl")]
-    assert run(script, PYTHONPATH=os.pathsep.join([PATH, *wheels])) == (0, block.output, "")
+    path = [PATH, *map(str, wheels.files("aiohttp-3"))]
+    assert run(script, PYTHONPATH=os.pathsep.join(path)) == (0, block.output, "")
 
 
 PAGES_OF_HELLO = [block for block in BLOCKS if (block.language, block.runner) == ("html", "")]
