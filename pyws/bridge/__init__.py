@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .handshake import Request
+    from .installation import Block
 
     Hook = Callable[[Request], Awaitable[None] | None]
 
@@ -67,14 +68,15 @@ class installed:  # noqa: N801 - it is used like a function, as those of context
     def __init__(self, *, handshake: "Hook | None" = None, force: bool = False) -> None:
         self._handshake = handshake
         self._force = force
-        self._before: tuple[bool, Hook | None] = (False, None)
+        self._blocks: list[Block] = []  # more than one if it is entered again inside of itself
 
     def __enter__(self) -> bool:
         """Return whether Pyodide's event loop has connections now."""
         if sys.platform == "emscripten":
             from . import installation
 
-            self._before = installation.installation()
+            self._blocks.append(installation.Block(self._handshake, self._force))
+            return self._blocks[-1].is_installed
         return install(handshake=self._handshake, force=self._force)
 
     def __exit__(
@@ -82,6 +84,4 @@ class installed:  # noqa: N801 - it is used like a function, as those of context
     ) -> None:
         """Install or uninstall what was before."""
         if sys.platform == "emscripten":
-            from . import installation
-
-            installation.restore(self._before)
+            self._blocks.pop().leave()

@@ -43,6 +43,12 @@ def address(family: int, host: str, port: int) -> "Address":
     return (host, port, 0, 0) if family == socket.AF_INET6 else (host, port)
 
 
+def examine_port(port: int) -> None:
+    """Raise OverflowError if the number cannot be a port, as `connect` does."""
+    if not 0 <= port <= 65535:
+        raise OverflowError("connect(): port must be 0-65535.")
+
+
 def host_and_port(family: int, address: "Any") -> "tuple[str, int]":
     """Return the name of the host in an address, and the port, for a connection to it.
 
@@ -53,8 +59,7 @@ def host_and_port(family: int, address: "Any") -> "tuple[str, int]":
     host, port = address[:2]
     if not isinstance(host, (str, bytes)) or not isinstance(port, int):
         raise TypeError("a host is str, bytes or bytearray, and a port is int")
-    if not 0 <= port <= 65535:
-        raise OverflowError("connect(): port must be 0-65535.")
+    examine_port(port)
     name = str(lookup(host, port, family)[0][4][0])
     if name.startswith(INVENTED):
         with suppress(OSError):  # it may be a real address

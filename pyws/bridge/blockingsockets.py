@@ -119,8 +119,8 @@ def __init__(  # noqa: N807 - the method that it replaces
     own(socket.socket, "__init__")(self, family, type, proto, fileno)
     if stream is not None:
         adopt(self, BridgeSocket)
-    elif fileno is None:
-        release(self.fileno())  # the number of a descriptor that was closed without its socket
+    elif fileno is None and (closed := release(self.fileno())):
+        closed.close()  # its descriptor was closed without its socket
 
 
 def connect(self: socket.socket, address: "Address") -> None:
@@ -270,7 +270,9 @@ class BridgeSocket(socket.socket):
         return int(value).to_bytes(buflen, sys.byteorder) if buflen else int(value)
 
     def shutdown(self, how: int, /) -> None:
-        """End one half of the connection, or both; a page's WebSocket has no half of an end, and stays until then.
+        """End one half of the connection, or both. A page's WebSocket has no half of an end: it is closed.
+
+        Messages that the server sends from then on are lost.
 
         https://docs.python.org/3/library/socket.html#socket.socket.shutdown
         """
@@ -279,6 +281,12 @@ class BridgeSocket(socket.socket):
             stream.end_output()
         else:
             stream.close()
+
+    def listen(self, *_: object) -> None:
+        """Raise OSError, as of any socket that is connected; `bind` and `accept`, too."""
+        raise error_of(errno.EINVAL)
+
+    bind = accept = listen  # type: ignore[assignment] # they return nothing either
 
     def dup(self) -> "BridgeSocket":
         """Raise OSError: a connection has one descriptor."""

@@ -66,6 +66,7 @@ async def create_connection(
             server = blockingsockets.hand_over(sock)
         else:
             address = addresses.lookup(host, port, family)[0][4] if sock is None else _connected[sock]
+            addresses.examine_port(address[1])
             server = Server(address[0], address[1], replacing.hook)
         if ssl:
             context = ssl_module.create_default_context() if ssl is True else ssl
@@ -91,6 +92,7 @@ async def sock_connect(self: asyncio.AbstractEventLoop, sock: socket.socket, add
     if sock.type != socket.SOCK_STREAM or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return await own("sock_connect")(self, sock, address)  # type: ignore[no-any-return] # a method of Pyodide
     await asyncio.sleep(0)
+    addresses.examine_port(address[1])
     _connected[sock] = addresses.lookup(address[0], address[1], sock.family)[0][4]
 
 

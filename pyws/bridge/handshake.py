@@ -154,7 +154,7 @@ def parse_request(head: bytes, scheme: str, host: str, port: int, server_name: s
             "variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY."
         )
     headers = Headers()
-    for line in head[match.end() :].decode("latin-1").splitlines():
+    for line in re.split("\r?\n", head[match.end() :].decode("latin-1")):
         if field := HEADER.fullmatch(line):
             name, value = field.groups()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
@@ -196,5 +196,11 @@ def say_once(sentence: str, level: int = logging.WARNING) -> None:
 
 def report(error: Exception) -> None:
     """Write into the log that a library cannot connect, and why, the first time: some libraries do not say so."""
-    reason = error if isinstance(error, OSError) else f"the handshake hook has raised {type(error).__name__}"
-    say_once(f"A library cannot connect: {reason}", logging.ERROR)
+    say_once(
+        f"A library cannot connect: {error if isinstance(error, OSError) else type(error).__name__}", logging.ERROR
+    )
+
+
+def report_hook(error: BaseException) -> None:
+    """Write into the log that a hook has raised an exception, whose text is not known to be without secrets."""
+    say_once(f"A library cannot connect: the handshake hook has raised {type(error).__name__}", logging.ERROR)

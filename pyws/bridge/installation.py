@@ -57,12 +57,28 @@ def installation() -> "tuple[bool, Hook | None]":
     return replacing.is_replaced(), replacing.hook
 
 
-def restore(before: "tuple[bool, Hook | None]") -> None:
-    """Make it again as `installation` has found it."""
-    if not before[0]:
-        uninstall()
-    else:
-        replacing.hook = before[1]
+class Block:
+    """A `with` block that has the bridge, and what was before it."""
+
+    def __init__(self, hook: "Hook | None", force: bool) -> None:
+        self._before = installation()
+        _blocks.append(self)
+        self.is_installed = install(hook, force)
+
+    def leave(self) -> None:
+        """Make it again as it was before; if a later block still runs, that one will do it."""
+        place = _blocks.index(self)
+        if self is not _blocks[-1]:
+            _blocks[place + 1]._before = self._before
+        elif self._before[0]:
+            install(None, force=True)
+            replacing.hook = self._before[1]
+        else:
+            uninstall()
+        del _blocks[place]
+
+
+_blocks: list[Block] = []  # those that run, the latest last
 
 
 def has_sockets() -> bool:

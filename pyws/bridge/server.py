@@ -27,7 +27,7 @@ from .frames import (
     sendable_code,
     unmask,
 )
-from .handshake import ONLY_WEBSOCKETS, Request, head_size, log, parse_request, report, say_once
+from .handshake import ONLY_WEBSOCKETS, Request, head_size, log, parse_request, report, report_hook, say_once
 from .payloads import PayloadConnection
 
 TYPE_CHECKING = False
@@ -79,6 +79,25 @@ REFUSED_URL = (
 )
 
 
+class Nobody:
+    """The transport of a library that is gone."""
+
+    def deliver(self, *data: bytes) -> None:
+        """Do nothing, as all of its methods."""
+
+    deliver_soon = deliver
+
+    def end_input(self) -> None:
+        """Do nothing."""
+
+    pause_writing = resume_writing = end_input
+
+    def fail(self, error: Exception) -> None:
+        """Do nothing."""
+
+    lose = fail
+
+
 class Server:
     """The other end of one connection."""
 
@@ -101,6 +120,8 @@ class Server:
         # The connection, from its beginning to its end.
         self._connection: PayloadConnection | None = None
         self._over = False
+        self._is_abandoned = False  # the library has gone, and what it has sent waits for the WebSocket to open
+        self._half_closed = False
         # The closing handshake: the library's code, and the one that the page has sent instead of it.
         self._close_sent: tuple[int, int] | None = None
         self._close_received = False
@@ -126,8 +147,15 @@ class Server:
         waiting = 0 if self._connection is None else self._connection.buffered
         return len(self._head) + len(self._early) + self._reader.size + waiting
 
-    def leave(self) -> None:
-        """Let the page's WebSocket go: the library's connection is over. The transport is not called any more."""
+    def leave(self, pending: bool = False) -> None:
+        """Let the page's WebSocket go: the library's connection is over. The transport is not called any more.
+
+        `pending` is whether frames that were sent before the WebSocket is open leave when it is.
+        """
+        if pending and self._early and self._connection is not None and not self._over:
+            self._is_abandoned = True
+            self._transport = Nobody()
+            return
         self._over = True
         self._head = self._early = b""
         if self._stop_waiting is not None:
@@ -139,6 +167,12 @@ class Server:
         connection, self._connection = self._connection, None
         if connection is not None and self._close_sent is None:
             connection.close(None, "")
+
+    def end_output(self) -> None:
+        """Take note that the library sends nothing any more, and waits for the end: a WebSocket has no half of it."""
+        if self._opened and not self._over and self._close_sent is None and self._connection is not None:
+            self._half_closed = True
+            self._connection.close(None, "")
 
     def read(self, data: bytes) -> None:
         """Read what the library sends: its request, then its frames."""
@@ -173,7 +207,14 @@ class Server:
             request = parse_request(self._head[:size], scheme, self.host, self.port, name)
             self._early, self._head = self._head[size:], b""
             self._request = request
-            asking = None if self._hook is None else self._hook(request)
+            if self._hook is None:
+                self._connect(request)
+                return
+            try:
+                asking = self._hook(request)
+            except (Exception, asyncio.CancelledError) as error:
+                self._refuse_by_hook(error)
+                return
             if not is_awaitable(asking):
                 self._connect(request)
             else:
@@ -187,13 +228,20 @@ class Server:
         """Connect when a hook that is `async def` has ended."""
         try:
             await asking
+        except (Exception, asyncio.CancelledError) as error:
+            if self._over:  # the library has gone, and `leave` has canceled this
+                raise
             self._asking = None
+            self._refuse_by_hook(error)
+            return
+        self._asking = None
+        try:
             self._connect(request)
-            self.asks = False
-            self._transport.resume_writing()
         except Exception as error:
-            self._asking = None
             self._refuse(error)
+            return
+        self.asks = False
+        self._transport.resume_writing()
 
     def _connect(self, request: Request) -> None:
         """Connect. Raises OSError if the library asks for what a page cannot do."""
@@ -212,6 +260,13 @@ class Server:
         report(error)
         self._over = True
         self._transport.fail(error)
+
+    def _refuse_by_hook(self, error: BaseException) -> None:
+        """End a connection whose hook has raised an exception, or was canceled."""
+        if not self._over:
+            report_hook(error)
+            self._over = True
+            self._transport.fail(error if isinstance(error, Exception) else OSError("the handshake hook was canceled"))
 
     def _waited(self) -> None:
         self._stop_waiting = None
@@ -261,6 +316,8 @@ class Server:
         early, self._early = self._early, b""
         if early and not self._over:
             self._read_frames(early)
+        if self._is_abandoned:
+            self.leave()
 
     def _pyws_payload(self, opcode: int, payload: "bytes | memoryview[int]") -> None:
         """Give a message to the library."""
@@ -277,8 +334,12 @@ class Server:
         if self._over:
             return
         if not self._opened:
+            self._over = self._is_abandoned
             log.error("A library's connection has failed: %s", CONNECTION_FAILED)
             self._transport.lose(ConnectionError(CONNECTION_FAILED))
+            return
+        if self._half_closed and self._close_sent is None:
+            self._transport.end_input()
             return
         if clean:
             self._close_received = True

@@ -90,14 +90,15 @@ class Stream:
         return getattr(self._error, "errno", None) or errno.ECONNRESET
 
     def end_output(self) -> None:
-        """Take no bytes of the library any more; the connection stays, and others can be read."""
+        """Take no bytes of the library any more; bytes that have come can be read, and then the end."""
         self._output_ended = True
+        self.server.end_output()
         self.changed.notify()
 
     def close(self) -> None:
         """End the connection, the first time: bytes that were sent still leave, and nothing comes any more."""
         self._output_ended = self._input_ended = True
-        self.server.leave()
+        self.server.leave(pending=True)
         self.changed.notify()
 
     # Methods that the server of this connection calls.

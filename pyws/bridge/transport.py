@@ -6,6 +6,7 @@ https://docs.python.org/3/library/asyncio-protocol.html
 """
 
 import asyncio
+import contextvars
 
 from ..loop import call_later
 from .server import Server
@@ -47,7 +48,8 @@ class Transport(asyncio.Transport):
         self._reading_paused = False
         self._flush_is_due = False
         self._closing = False
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
+        self._context = contextvars.copy_context()
         server.attach(self)
 
     def __repr__(self) -> str:
@@ -90,7 +92,7 @@ class Transport(asyncio.Transport):
 
         https://docs.python.org/3/library/asyncio-protocol.html#asyncio.BaseTransport.close
         """
-        self._end(None)
+        self._end(None, pending=True)
 
     def abort(self) -> None:
         """End the connection; a page cannot take back what was sent."""
@@ -253,9 +255,12 @@ class Transport(asyncio.Transport):
             self._end(None)
 
     def _call(self, method: "Callable[..., object]", *arguments: object) -> None:
-        """Call the protocol. An exception ends the connection and is reported, as by asyncio's own transports."""
+        """Call the protocol, in the context of `create_connection`.
+
+        An exception ends the connection and is reported, as by asyncio's own transports.
+        """
         try:
-            method(*arguments)
+            self._context.copy().run(method, *arguments)  # one context cannot be entered from inside itself
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -267,13 +272,15 @@ class Transport(asyncio.Transport):
                     "protocol": self._protocol,
                 }
             )
-            if isinstance(error, Exception):
-                self._end(error)
+            self._end(error)
 
     # The end.
 
-    def _end(self, error: Exception | None) -> None:
-        """End the connection, the first time; `connection_lost` is called in the next turn of the loop."""
+    def _end(self, error: BaseException | None, pending: bool = False) -> None:
+        """End the connection, the first time; `connection_lost` is called in the next turn of the loop.
+
+        `pending` is whether data that the library has sent already still leaves.
+        """
         if self._closing:
             return
         self._closing = True
@@ -282,8 +289,8 @@ class Transport(asyncio.Transport):
         if self._stop_polling is not None:
             self._stop_polling()
             self._stop_polling = None
-        self._server.leave()
-        self._loop.call_soon(self._connection_lost)
+        self._server.leave(pending)
+        self._loop.call_soon(self._connection_lost, context=self._context)
 
     def _connection_lost(self) -> None:
         error, self._error = self._error, None

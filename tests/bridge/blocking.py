@@ -7,6 +7,7 @@ the same way where Python cannot wait.
 import asyncio
 import errno
 import gc
+import os
 import select
 import selectors
 import socket
@@ -147,6 +148,17 @@ async def a_socket_that_blocks(address):
 
 
 @everywhere
+async def half_of_an_end(address):
+    """Who sends nothing any more hears the end; nobody can listen on a socket that is connected."""
+    sock = connect(address("until close"))
+    print(attempt(sock.listen), attempt(sock.bind, ("127.0.0.1", 0)))
+    sock.shutdown(socket.SHUT_WR)
+    print(attempt(sock.send, b"x"), sock.recv(9))
+    sock.close()
+    return ["OSError EINVAL OSError EINVAL", "BrokenPipeError EPIPE b''"]
+
+
+@everywhere
 async def a_descriptor(address):
     """It can be detached, and taken up by another socket."""
     sock = connect(address("echo"))
@@ -157,6 +169,19 @@ async def a_descriptor(address):
         again.sendall(masked(0x81, b"again"))
         print(again.fileno() == number, receive(again, 7))
     return ["-1 OSError EBADF", "True b'\\x81\\x05again'"]
+
+
+@everywhere
+async def a_descriptor_that_is_closed(address):
+    """The next socket with its number is another one, and its connection has ended."""
+    sock = connect(address("echo"))
+    descriptor = sock.detach()
+    os.close(descriptor)
+    with socket.socket() as other:
+        print(other.fileno() == descriptor, attempt(other.getpeername))
+    heard = await ask(address)
+    print(heard[-1] in ("eof", "reset", "close"))
+    return ["True OSError ENOTCONN", "True"]
 
 
 @everywhere

@@ -4,6 +4,7 @@ Those that `everywhere` marks are the same on CPython, without the bridge.
 """
 
 import asyncio
+import contextvars
 import gc
 import logging
 import socket
@@ -697,7 +698,146 @@ async def a_hook_that_fails(address):
     return ["hunter2", "hunter2", "cancelled"]
 
 
+@rows("BRG-16")
+@conversation
+async def a_hook_that_is_cancelled(address):
+    """Because what it waits for is: the library does not wait for ever, and gets an OSError."""
+    shared = asyncio.ensure_future(asyncio.Event().wait())
+
+    async def hook(request):
+        await shared
+
+    def hook_at_once(request):
+        raise asyncio.CancelledError
+
+    for one in hook, hook_at_once:
+        with pyws.bridge.installed(handshake=one):
+            reader, writer = await asyncio.open_connection("127.0.0.1", 9)
+            writer.write(head("ws://127.0.0.1:9/"))
+            if one is hook:
+                await asyncio.sleep(0)
+                shared.cancel()
+            try:
+                await writer.drain()
+            except OSError as error:
+                print(error)
+    return ["the handshake hook was canceled"] * 2
+
+
+@rows("BRG-15", "BRG-16")
+@conversation
+async def what_the_log_does_not_have(address):
+    """The text of a hook's exception, OSError too; and a value that looks like another line."""
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+
+    def hook(request):
+        raise OSError("401 for https://x/?secret=hunter2")
+
+    logging.getLogger("pyws").addHandler(handler)
+    try:
+        with pyws.bridge.installed(handshake=hook):
+            await refused(head("ws://127.0.0.1:9/"))
+        await refused(head("ws://127.0.0.1:9/", "X-Note: \x85hunter2: v\r\n"), drain=False)
+    finally:
+        logging.getLogger("pyws").removeHandler(handler)
+    print("hunter2" in str(lines), len(lines) > 0)
+    lost = "ConnectionError | the browser could not open the WebSocket, and tells a page nothing more"
+    return ["OSError | 401 for https", lost, "False True"]
+
+
+# Below a library.
+
+
+@rows("BRG-06")
+@everywhere
+async def a_context_of_a_connection(address):
+    """Callbacks see the variables of the task that has connected."""
+    variable = contextvars.ContextVar("variable", default="none")
+    told = []
+
+    class Protocol(asyncio.Protocol):
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def data_received(self, data):
+            told.append(variable.get())
+            self.transport.close()
+
+        def connection_lost(self, error):
+            told.append(variable.get())
+            over.set()
+
+    async def connect():
+        variable.set("set")
+        url = address("echo")
+        host, port, _ = parts(url)
+        transport, _ = await asyncio.get_running_loop().create_connection(Protocol, host, port)
+        transport.write(head(url))
+
+    over = asyncio.Event()
+    await asyncio.create_task(connect())
+    await over.wait()
+    print(sorted({*told}), len(told) > 1)
+    return ["['set'] True"]
+
+
+@rows("BRG-07")
+@everywhere
+async def what_was_sent_before_the_answer_leaves(address):
+    """Frames right behind the request, and the end behind them."""
+    url = address("read 2", "until close")
+    host, port, _ = parts(url)
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(head(url) + masked(0x81, b"one") + masked(0x82, b"two") + masked(0x88, b"\x03\xe8"))
+    writer.close()
+    await writer.wait_closed()
+    print((await ask(address, "heard"))[:3])  # and how TCP has ended
+    return [str(["text 'one'", r"binary b'two'", "close 1000 ''"])]
+
+
+@rows("BRG-06")
+@everywhere
+async def ports_that_are_none(address):
+    """As on CPython."""
+    for port in 65536, -1:
+        try:
+            with socket.socket() as sock:
+                sock.setblocking(False)
+                await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+        except OverflowError as error:
+            print(error)
+    return ["connect(): port must be 0-65535."] * 2
+
+
 # Installing.
+
+
+@rows("BRG-02")
+@conversation
+async def blocks_that_overlap(address):
+    """Each has the bridge to its own end, whichever ends first; then it is as before the first."""
+    loop = type(asyncio.get_running_loop())
+
+    def state():
+        return loop.create_connection.__module__.partition(".")[0]
+
+    again = pyws.bridge.installed()
+    with again, again:
+        pyws.bridge.uninstall()
+        print(state())
+    print(state())
+    pyws.bridge.uninstall()
+    one, other = pyws.bridge.installed(), pyws.bridge.installed()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    print(state())
+    other.__exit__(None, None, None)
+    print(state())
+    pyws.bridge.install()
+    return ["pyodide", "pyws", "pyws", "pyodide"]
 
 
 @rows("BRG-02")

@@ -50,7 +50,7 @@ def test_library(cell, peer, on_cpython, note, name):
 @pytest.mark.rows("BRG-22", "BRG-24", "BRG-25")
 def test_conversation(cell, peer, name):
     """Played over the bridge."""
-    result = bridge.play_in_pyodide(cell, SCRIPT, peer.origin, f"blocking-{next(numbers)}", name=name)
+    result = bridge.play_in_pyodide(cell, SCRIPT, peer.origin, f"blocking-played-{next(numbers)}", name=name)
     if name in ANYWHERE or can_wait(cell):
         examine(result)
     else:
@@ -60,7 +60,7 @@ def test_conversation(cell, peer, name):
 @pytest.mark.parametrize("name", sorted(EVERYWHERE))
 def test_the_same_on_cpython(peer, name):
     """Played on the sockets of the system."""
-    examine(bridge.play_on_cpython(SCRIPT, peer.origin, f"sockets-{next(numbers)}", name=name))
+    examine(bridge.play_on_cpython(SCRIPT, peer.origin, f"blocking-sockets-{next(numbers)}", name=name))
 
 
 def examine(result):
