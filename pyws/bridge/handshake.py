@@ -196,11 +196,11 @@ def say_once(sentence: str, level: int = logging.WARNING) -> None:
 
 def report(error: Exception) -> None:
     """Write into the log that a library cannot connect, and why, the first time: some libraries do not say so."""
-    say_once(
-        f"A library cannot connect: {error if isinstance(error, OSError) else type(error).__name__}", logging.ERROR
-    )
+    reason = error if isinstance(error, OSError) else type(error).__name__
+    say_once(f"A library cannot connect: {reason}", logging.ERROR)
 
 
 def report_hook(error: BaseException) -> None:
     """Write into the log that a hook has raised an exception, whose text is not known to be without secrets."""
-    say_once(f"A library cannot connect: the handshake hook has raised {type(error).__name__}", logging.ERROR)
+    reason = f"the handshake hook has raised {type(error).__name__}"
+    say_once(f"A library cannot connect: {reason}", logging.ERROR)
