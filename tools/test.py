@@ -49,7 +49,7 @@ ON_CPYTHON = ["--cells", "cpython", "-m", "not once"]
 CPYTHON = [*PYTEST, "3", *ON_CPYTHON]
 # Of each kind of loop, and of tasks that begin at once or later, but not each with each.
 OTHER = [*CPYTHON, "-k", "not (uvloop and not eager) and not (eager and not uvloop)"]
-QUICK = [*PYTEST, "5", *ON_CPYTHON, "-k", "not uvloop"]
+QUICK = [*PYTEST, "8", *ON_CPYTHON, "-k", "not uvloop"]
 ONCE = re.compile(r"^pytestmark = .*\bpytest\.mark\.once\b", re.M)
 
 # The libraries that run over the bridge: whichever test needs them first would wait long for them.
