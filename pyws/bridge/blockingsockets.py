@@ -105,7 +105,7 @@ def getaddrinfo(
     https://docs.python.org/3/library/socket.html#socket.getaddrinfo
     """
     if host is None or type not in (0, socket.SOCK_STREAM) or flags & (socket.AI_NUMERICHOST | socket.AI_PASSIVE):
-        return own(socket, "getaddrinfo")(host, port, family, type, proto, flags)  # type: ignore[no-any-return] # the same
+        return own(socket, "getaddrinfo")(host, port, family, type, proto, flags)  # type: ignore[no-any-return] # untyped
     return addresses.lookup(host, port, family)
 
 

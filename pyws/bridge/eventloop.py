@@ -131,7 +131,7 @@ async def start_tls(
     if not isinstance(transport, Transport):
         options |= {"server_side": server_side, "server_hostname": server_hostname}
         start = own("start_tls")
-        return await start(self, transport, protocol, sslcontext, **options)  # type: ignore[no-any-return] # the same
+        return await start(self, transport, protocol, sslcontext, **options)  # type: ignore[no-any-return] # untyped
     transport.begin_tls(sslcontext, server_hostname or "")
     transport.set_protocol(protocol)
     return transport

@@ -62,8 +62,8 @@ class Block:
 
     def __init__(self, hook: "Hook | None", force: bool) -> None:
         self._before = installation()
-        _blocks.append(self)
         self.is_installed = install(hook, force)
+        _blocks.append(self)
 
     def leave(self) -> None:
         """Make it again as it was before; if a later block still runs, that one will do it."""

@@ -36,7 +36,7 @@ def select(
         for item in items:
             wanted[_descriptor(item)] = wanted.get(_descriptor(item), 0) | event
     if not any(map(stream_of, wanted)):
-        return own(select_module, "select")(*lists, timeout)  # type: ignore[no-any-return] # the same
+        return own(select_module, "select")(*lists, timeout)  # type: ignore[no-any-return] # untyped
     if timeout is not None and timeout < 0:
         raise ValueError("timeout must be non-negative")
     found = _wait(wanted, timeout)
@@ -78,7 +78,7 @@ class Poll:
         seconds = None if timeout is None or timeout < 0 else timeout / 1000
         if any(map(stream_of, self._wanted)):
             return list(_wait(self._wanted, seconds).items())
-        return _own_poll(self._wanted).poll(timeout)  # type: ignore[no-any-return] # the same
+        return _own_poll(self._wanted).poll(timeout)  # type: ignore[no-any-return] # untyped
 
 
 def _descriptor(item: "Any") -> int:

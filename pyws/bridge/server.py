@@ -334,7 +334,6 @@ class Server:
         if self._over:
             return
         if not self._opened:
-            self._over = self._is_abandoned
             log.error("A library's connection has failed: %s", CONNECTION_FAILED)
             self._transport.lose(ConnectionError(CONNECTION_FAILED))
             return

@@ -64,7 +64,7 @@ def wrap_socket(
     name = server_hostname.decode() if isinstance(server_hostname, bytes) else server_hostname
     if not is_tcp(sock):
         options = (server_side, do_handshake_on_connect, suppress_ragged_eofs, name, session)
-        return own(ssl.SSLContext, "wrap_socket")(self, sock, *options)  # type: ignore[no-any-return] # the same
+        return own(ssl.SSLContext, "wrap_socket")(self, sock, *options)  # type: ignore[no-any-return] # untyped
     stream = stream_of(sock)
     try:
         if server_side:

@@ -4,7 +4,7 @@ import warnings
 
 warnings.simplefilter("ignore", DeprecationWarning)
 
-from websockets.legacy.client import connect  # noqa: E402
+from websockets.legacy.client import connect  # noqa: E402 - its warning is silenced first
 
 
 async def main(address):
