@@ -1,4 +1,4 @@
-"""The cells as one fixture axis, the peer they all talk to, and the picture of what they wrote."""
+"""The runtimes as one fixture axis, the peer they all talk to, and the picture of what they wrote."""
 
 import asyncio
 import gc
@@ -16,10 +16,10 @@ import matrix
 import wheels
 from notation import address
 from peer import Peer
-from runtimes import CELLS, required
+from runtimes import RUNTIMES, required
 from stage import SCENARIOS
 
-RUNTIMES = {cell.id for cell in CELLS}
+IDS = {runtime.id for runtime in RUNTIMES}
 TESTS = Path(__file__).parent
 # Files whose tests share a fixture, which may be expensive, or what they found.
 SHARING = {"tests/cpython/test_log.py"}
@@ -33,12 +33,12 @@ SLOWEST = [
     "tests/outside/test_autobahn.py",
     "tests/project/test_readme.py",
     "tests/project/test_packaging.py",
-    *(cell.id for cell in reversed(CELLS) if cell.engine != "cpython"),
+    *(runtime.id for runtime in reversed(RUNTIMES) if runtime.engine != "cpython"),
 ]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--cells", default="", help="only cells whose id begins with this")
+    parser.addoption("--runtimes", default="", help="only runtimes whose id begins with this")
     parser.addoption("--thorough", action="store_true", help="the longest cases of the Autobahn test suite, too")
 
 
@@ -56,33 +56,33 @@ def pytest_collection_finish():
 
 def pytest_generate_tests(metafunc):
     """The runtimes as one axis. Session scope groups the tests by it, so that only one browser runs at a time."""
-    if "cell" in metafunc.fixturenames:
-        wanted = metafunc.config.getoption("cells")
-        cells = [cell for cell in CELLS if cell.id.startswith(wanted)]
-        if marker := metafunc.definition.get_closest_marker("cells"):
-            cells = [cell for cell in cells if cell.id.endswith(marker.args)]
+    if "runtime" in metafunc.fixturenames:
+        wanted = metafunc.config.getoption("runtimes")
+        runtimes = [runtime for runtime in RUNTIMES if runtime.id.startswith(wanted)]
+        if marker := metafunc.definition.get_closest_marker("runtimes"):
+            runtimes = [runtime for runtime in runtimes if runtime.id.endswith(marker.args)]
         if metafunc.definition.get_closest_marker("pyodide"):
-            cells = [cell for cell in cells if cell.id.startswith(("pyodide", "pyscript"))]
-        # Without a cell the test is skipped by name: an empty list of any other parameter is a mistake.
-        parameters = [pytest.param(cell, id=cell.id) for cell in cells]
+            runtimes = [runtime for runtime in runtimes if runtime.id.startswith(("pyodide", "pyscript"))]
+        # Without a runtime the test is skipped by name: an empty list of any other parameter is a mistake.
+        parameters = [pytest.param(runtime, id=runtime.id) for runtime in runtimes]
         parameters = parameters or [pytest.param(None, id="none", marks=pytest.mark.skip(f"not in {wanted}"))]
-        metafunc.parametrize("cell", parameters, indirect=True, scope="session")
+        metafunc.parametrize("runtime", parameters, indirect=True, scope="session")
 
 
-def runtime(nodeid):
-    """The id of the cell in which a test runs, or None."""
+def runtime_of(nodeid):
+    """The id of the runtime in which a test runs, or None."""
     parameters = nodeid.partition("[")[2]
-    return max((id for id in RUNTIMES if re.match(rf"{id}[-\]]", parameters)), key=len, default=None)
+    return max((id for id in IDS if re.match(rf"{id}[-\]]", parameters)), key=len, default=None)
 
 
 def group(nodeid):
-    """The group of a test, which stays in one process: a browser's cell, or else its file.
+    """The group of a test, which stays in one process: a browser's runtime, or else its file.
 
     Files whose tests start nothing that they share are several groups, so that no process works alone at last.
     """
-    cell, file = runtime(nodeid), nodeid.partition("::")[0]
-    if cell and not cell.startswith("cpython"):
-        return cell
+    runtime, file = runtime_of(nodeid), nodeid.partition("::")[0]
+    if runtime and not runtime.startswith("cpython"):
+        return runtime
     return file if file in SHARING else f"{file} {zlib.crc32(nodeid.encode()) % 6}"
 
 
@@ -106,15 +106,15 @@ def pytest_xdist_make_scheduler(config, log):
     return Together(config, log)
 
 
-played = {}  # {(scenario, cell id): what the cell's `run` returned}
-libraries = {}  # {(library, kind, cell id): what tests/kit/matrix.py shows of it}
+played = {}  # {(scenario, runtime id): what the runtime's `run` returned}
+libraries = {}  # {(library, kind, runtime id): what tests/kit/matrix.py shows of it}
 seconds = defaultdict(Counter)  # {"runtime" or "file": {which: how long its tests took, with what they set up}}
 
 
 def pytest_runtest_logreport(report):
-    """Collect what every cell wrote and how long each group took, in whatever process."""
-    if cell := runtime(report.nodeid):
-        seconds["runtime"][cell] += report.duration
+    """Collect what every runtime wrote and how long each group took, in whatever process."""
+    if id := runtime_of(report.nodeid):
+        seconds["runtime"][id] += report.duration
     seconds["file"][report.nodeid.partition("::")[0]] += report.duration
     for name, value in report.user_properties if report.when == "call" else ():
         if name == "played":
@@ -133,8 +133,8 @@ def pytest_sessionfinish(session):
         matrix.write(libraries)
     if not played:
         return
-    results = conformance.compare(played, CELLS, SCENARIOS)
-    if len(played) == len(CELLS) * len(SCENARIOS):
+    results = conformance.compare(played, RUNTIMES, SCENARIOS)
+    if len(played) == len(RUNTIMES) * len(SCENARIOS):
         conformance.write(results)
     session.config.stash[RED] = list(conformance.nameless(results))
     if session.config.stash[RED] and session.exitstatus == pytest.ExitCode.OK:
@@ -148,7 +148,7 @@ def pytest_terminal_summary(terminalreporter, config):
             for name, total in totals.most_common():
                 terminalreporter.write_line(f"{total:7.1f}  {name}")
     for line in config.stash.get(RED, []):
-        terminalreporter.write_line(f"Wrong, or differs from the other cells without a deviation's name: {line}")
+        terminalreporter.write_line(f"Wrong, or differs from the other runtimes without a deviation's name: {line}")
 
 
 RED = pytest.StashKey[list]()
@@ -173,16 +173,18 @@ def url(peer):
 
 
 @pytest.fixture(scope="session")
-def cell(request):
+def runtime(request):
     """One runtime, started once."""
     with required():
-        cell = request.param.__enter__()
-    yield cell
-    cell.__exit__(None, None, None)
+        runtime = request.param.__enter__()
+    yield runtime
+    runtime.__exit__(None, None, None)
 
 
-@pytest.fixture(params=[cell for cell in CELLS if cell.id.startswith("cpython")], ids=lambda cell: cell.id)
+@pytest.fixture(
+    params=[runtime for runtime in RUNTIMES if runtime.id.startswith("cpython")], ids=lambda runtime: runtime.id
+)
 def runner(request):
     """What `asyncio.run` is made of, for each kind of loop."""
-    with request.param as cell, asyncio.Runner(debug=True, loop_factory=cell.loop_factory) as runner:
+    with request.param as runtime, asyncio.Runner(debug=True, loop_factory=runtime.loop_factory) as runner:
         yield runner

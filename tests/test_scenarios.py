@@ -8,18 +8,18 @@ import pytest
 from stage import SCENARIOS
 
 numbers = itertools.count()
-journals = {}  # by scenario, then by cell: what the other runtimes wrote
+journals = {}  # by scenario, then by runtime: what the other runtimes wrote
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_scenario(cell, peer, name, record_property):
-    result = cell.run(name, peer.origin, f"{name}-{next(numbers)}")
-    record_property("played", [name, cell.id, {"about": cell.about, **result}])
+def test_scenario(runtime, peer, name, record_property):
+    result = runtime.run(name, peer.origin, f"{name}-{next(numbers)}")
+    record_property("played", [name, runtime.id, {"about": runtime.about, **result}])
     others = {id: journal for id, journal in journals.get(name, {}).items() if journal != result["journal"]}
     if result["journal"]:
-        journals.setdefault(name, {})[cell.id] = result["journal"]
+        journals.setdefault(name, {})[runtime.id] = result["journal"]
     if result["error"] or result["journal"] != result["expected"]:
-        pytest.fail(report(name, cell.id, result, others), pytrace=False)
+        pytest.fail(report(name, runtime.id, result, others), pytrace=False)
 
 
 def report(name, id, result, others):

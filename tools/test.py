@@ -45,7 +45,7 @@ OUTSIDE = "tests/outside"
 ALL = ["-m", "coverage", "run", *PYTEST, "5", f"--ignore={OUTSIDE}"]
 # A browser does not know which Python drives it. Files that are marked so as a whole are not even imported, for they
 # may need what other Pythons do not have.
-ON_CPYTHON = ["--cells", "cpython", "-m", "not once"]
+ON_CPYTHON = ["--runtimes", "cpython", "-m", "not once"]
 CPYTHON = [*PYTEST, "3", *ON_CPYTHON]
 # Of each kind of loop, and of tasks that begin at once or later, but not each with each.
 OTHER = [*CPYTHON, "-k", "not (uvloop and not eager) and not (eager and not uvloop)"]

@@ -43,9 +43,9 @@ def on_cpython(tmp_path_factory, worker_id):
 def note(record_property):
     """Call it with what tests/kit/matrix.py shows of a test; it does what the test asserts."""
 
-    def note(cell, name, kind, is_right, result, deviation=""):
+    def note(runtime, name, kind, is_right, result, deviation=""):
         mark = matrix.FAILED if not is_right else matrix.DEVIATES if deviation else matrix.SAME
-        record_property("library", [name, kind, cell.id, mark, deviation, cell.about, result["journal"]])
+        record_property("library", [name, kind, runtime.id, mark, deviation, runtime.about, result["journal"]])
         assert is_right, json.dumps(result, indent=1, ensure_ascii=False).replace("\\n", "\n")
 
     return note

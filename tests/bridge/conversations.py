@@ -31,8 +31,8 @@ def conversation(function):
     return function
 
 
-def rows(*names):
-    """Name the rows of the specification that a conversation proves: tests/requirements.py reads that."""
+def requirements(*ids):
+    """Name the requirements that a conversation proves: tests/requirements.py reads that."""
     return lambda function: function
 
 
@@ -177,7 +177,7 @@ async def recorder(url):
 # Messages.
 
 
-@rows("BRG-07", "BRG-09")
+@requirements("BRG-07", "BRG-09")
 @everywhere
 async def messages_and_a_close_of_the_library(address):
     """Text, bytes and a Ping are echoed and answered; both Close frames go by, then TCP ends."""
@@ -206,7 +206,7 @@ async def messages_and_a_close_of_the_library(address):
     ]
 
 
-@rows("BRG-07")
+@requirements("BRG-07")
 @everywhere
 async def messages_come_back_whole(address):
     """Whatever the size and the mask; 1 MiB is the most that crosses in the memory that both sides share."""
@@ -228,7 +228,7 @@ async def messages_come_back_whole(address):
     return [OPENED, "True " * 27, "True True", "True True"]
 
 
-@rows("BRG-07")
+@requirements("BRG-07")
 @everywhere
 async def a_byte_order_mark_is_text(address):
     """It arrives at the server."""
@@ -241,7 +241,7 @@ async def a_byte_order_mark_is_text(address):
     return [OPENED, "close 1000", r"b'' text '\ufeffa'"]
 
 
-@rows("BRG-07")
+@requirements("BRG-07")
 @everywhere
 async def fragments_cut_anywhere(address):
     """Fragments with a Ping between them, byte by byte and in one piece: one message."""
@@ -259,7 +259,7 @@ async def fragments_cut_anywhere(address):
     return [OPENED, "pong ? text done", "close 1000"] * 3
 
 
-@rows("BRG-07")
+@requirements("BRG-07")
 @everywhere
 async def frames_right_behind_the_request(address):
     """A library that does not wait for the answer."""
@@ -274,7 +274,7 @@ async def frames_right_behind_the_request(address):
     return [OPENED, "text first", "text second"]
 
 
-@rows("BRG-09")
+@requirements("BRG-09")
 @everywhere
 async def a_close_of_the_server(address):
     """The library gets the code and the reason, answers, and TCP ends; one without a code has none."""
@@ -287,7 +287,7 @@ async def a_close_of_the_server(address):
     return [OPENED, "text last", "close 4001 go", "b''", OPENED, "text last", "close", "b''"]
 
 
-@rows("BRG-09")
+@requirements("BRG-09")
 @everywhere
 async def tcp_that_ends_without_a_close(address):
     """It ends for the library, too."""
@@ -298,7 +298,7 @@ async def tcp_that_ends_without_a_close(address):
     return [OPENED, "text last", "b''"]
 
 
-@rows("BRG-08")
+@requirements("BRG-08")
 @everywhere
 async def subprotocols(address):
     """The server's choice is the answer."""
@@ -307,7 +307,7 @@ async def subprotocols(address):
     return [f"{OPENED} b"]
 
 
-@rows("BRG-08")
+@requirements("BRG-08")
 @conversation
 async def no_extension_is_negotiated(address):
     """The library offers one, and speaks without."""
@@ -315,7 +315,7 @@ async def no_extension_is_negotiated(address):
     return [OPENED]
 
 
-@rows("BRG-27")
+@requirements("BRG-27")
 @conversation
 async def messages_behind_the_close_frame_of_the_library(address):
     """A browser delivers none of them, the Close frame of the server alone."""
@@ -326,7 +326,7 @@ async def messages_behind_the_close_frame_of_the_library(address):
     return [OPENED, "close 1000 b''"]
 
 
-@rows("BRG-10")
+@requirements("BRG-10")
 @conversation
 async def codes_that_a_page_cannot_send(address):
     """Each has one that a page can; the library gets its own back."""
@@ -339,7 +339,7 @@ async def codes_that_a_page_cannot_send(address):
     return [line for own, sent in both for line in (OPENED, f"close {own} why close {sent} 'why'")]
 
 
-@rows("BRG-11")
+@requirements("BRG-11")
 @conversation
 async def frames_that_break_the_protocol(address):
     """The library is told by a Close frame, and TCP ends."""
@@ -354,7 +354,7 @@ async def frames_that_break_the_protocol(address):
 # The transport.
 
 
-@rows("BRG-12")
+@requirements("BRG-12")
 @everywhere
 async def reading_that_pauses(address):
     """What comes meanwhile is kept, and comes in order; so does the end."""
@@ -374,7 +374,7 @@ async def reading_that_pauses(address):
     return ["False", "0", r"30 b'\x81\x03end\x88\x02\x03\xe8'", "eof", "None"]
 
 
-@rows("BRG-12")
+@requirements("BRG-12")
 @everywhere
 async def writing_that_pauses(address):
     """A server that does not read makes the library wait, until it reads."""
@@ -392,7 +392,7 @@ async def writing_that_pauses(address):
     return ["True False", "True", "True", "None"]
 
 
-@rows("BRG-13")
+@requirements("BRG-13")
 @everywhere
 async def a_transport_that_is_closed(address):
     """The end is told once, in a later turn, and what is written then is lost."""
@@ -409,7 +409,7 @@ async def a_transport_that_is_closed(address):
     return ["True False", "None b''", "None"]
 
 
-@rows("BRG-06")
+@requirements("BRG-06")
 @everywhere
 async def what_is_known_of_a_connection(address):
     """Libraries ask for the peer, and set options of the socket."""
@@ -423,7 +423,7 @@ async def what_is_known_of_a_connection(address):
     return ["True True", "True", "2 none"]
 
 
-@rows("BRG-06")
+@requirements("BRG-06")
 @everywhere
 async def a_socket_of_the_library(address):
     """aiohttp opens sockets itself, and connects them."""
@@ -443,7 +443,7 @@ async def a_socket_of_the_library(address):
     return [f"{OPENED} text hello", "-1"]
 
 
-@rows("BRG-06")
+@requirements("BRG-06")
 @everywhere
 async def a_buffered_protocol(address):
     """A protocol may bring its own buffer."""
@@ -472,7 +472,7 @@ async def a_buffered_protocol(address):
     return [r"b'HTTP/1.1 101' b'\x81\x05hello'"]
 
 
-@rows("BRG-13")
+@requirements("BRG-13")
 @everywhere
 async def a_library_that_is_cancelled(address):
     """Who gives up while it connects leaves nothing."""
@@ -489,7 +489,7 @@ async def a_library_that_is_cancelled(address):
     return ["timed out"]
 
 
-@rows("BRG-13")
+@requirements("BRG-13")
 @everywhere
 async def a_time_that_has_passed(address):
     """A time-out is not lost when its time passes while it is set."""
@@ -503,7 +503,7 @@ async def a_time_that_has_passed(address):
 # What a page cannot do.
 
 
-@rows("BRG-14")
+@requirements("BRG-14")
 @conversation
 async def other_protocols(address):
     """OSError for what is no opening handshake, as soon as that is known."""
@@ -520,7 +520,7 @@ async def other_protocols(address):
 TLS_OF_THE_LIBRARY = ["OSError | a page's TLS is the browser's", "False", "OSError | a page's TLS is the browser's"]
 
 
-@rows("BRG-14")
+@requirements("BRG-14")
 @conversation
 async def a_library_that_waits(address):
     """Where the server speaks first nobody would ever speak."""
@@ -534,7 +534,7 @@ async def a_library_that_waits(address):
     return [f"OSError | {ONLY_WEBSOCKETS}"]
 
 
-@rows("BRG-15")
+@requirements("BRG-15")
 @conversation
 async def headers_that_let_somebody_in(address):
     """OSError that names the header and the way out, and never its value."""
@@ -545,7 +545,7 @@ async def headers_that_let_somebody_in(address):
     return [line for name in names for line in (f"OSError | a page cannot send the header {name}", "True True False")]
 
 
-@rows("BRG-15")
+@requirements("BRG-15")
 @conversation
 async def headers_that_nobody_needs(address):
     """They are left out; the log names each once, but for those that the browser sends itself."""
@@ -567,7 +567,7 @@ async def headers_that_nobody_needs(address):
     return [*[OPENED, "[]"] * 2, "1 True", "False True"]
 
 
-@rows("BRG-17")
+@requirements("BRG-17")
 @conversation
 async def options_of_tls(address):
     """OSError that names the option, when the library connects."""
@@ -598,7 +598,7 @@ async def options_of_tls(address):
     ]
 
 
-@rows("BRG-17")
+@requirements("BRG-17")
 @conversation
 async def proxies_and_other_names(address):
     """OSError that names the option."""
@@ -613,7 +613,7 @@ async def proxies_and_other_names(address):
     ]
 
 
-@rows("BRG-18")
+@requirements("BRG-18")
 @conversation
 async def a_server_that_refuses(address):
     """The connection is lost, and its cause points to the console."""
@@ -633,7 +633,7 @@ async def a_server_that_refuses(address):
 # The hook.
 
 
-@rows("BRG-16")
+@requirements("BRG-16")
 @conversation
 async def a_hook_changes_the_request(address):
     """What a header said goes into the query and into a subprotocol; the library is not told what it did not offer."""
@@ -663,7 +663,7 @@ async def a_hook_changes_the_request(address):
     return lines * 2
 
 
-@rows("BRG-16")
+@requirements("BRG-16")
 @conversation
 async def a_hook_that_fails(address):
     """What it raises is what ends the connection; the log has only its kind."""
@@ -698,7 +698,7 @@ async def a_hook_that_fails(address):
     return ["hunter2", "hunter2", "cancelled"]
 
 
-@rows("BRG-16")
+@requirements("BRG-16")
 @conversation
 async def a_hook_that_is_cancelled(address):
     """Because what it waits for is: the library does not wait for ever, and gets an OSError."""
@@ -724,7 +724,7 @@ async def a_hook_that_is_cancelled(address):
     return ["the handshake hook was canceled"] * 2
 
 
-@rows("BRG-15", "BRG-16")
+@requirements("BRG-15", "BRG-16")
 @conversation
 async def what_the_log_does_not_have(address):
     """The text of a hook's exception, OSError too; and a value that looks like another line."""
@@ -750,7 +750,7 @@ async def what_the_log_does_not_have(address):
 # Below a library.
 
 
-@rows("BRG-06")
+@requirements("BRG-06")
 @everywhere
 async def a_context_of_a_connection(address):
     """Callbacks see the variables of the task that has connected."""
@@ -783,7 +783,7 @@ async def a_context_of_a_connection(address):
     return ["['set'] True"]
 
 
-@rows("BRG-07")
+@requirements("BRG-07")
 @everywhere
 async def what_was_sent_before_the_answer_leaves(address):
     """Frames right behind the request, and the end behind them."""
@@ -797,7 +797,7 @@ async def what_was_sent_before_the_answer_leaves(address):
     return [str(["text 'one'", r"binary b'two'", "close 1000 ''"])]
 
 
-@rows("BRG-06")
+@requirements("BRG-06")
 @everywhere
 async def ports_that_are_none(address):
     """As on CPython."""
@@ -814,7 +814,7 @@ async def ports_that_are_none(address):
 # Installing.
 
 
-@rows("BRG-02")
+@requirements("BRG-02")
 @conversation
 async def blocks_that_overlap(address):
     """Each has the bridge to its own end, whichever ends first; then it is as before the first."""
@@ -840,7 +840,7 @@ async def blocks_that_overlap(address):
     return ["pyodide", "pyws", "pyws", "pyodide"]
 
 
-@rows("BRG-02")
+@requirements("BRG-02")
 @conversation
 async def installing_and_uninstalling(address):
     """It may be done twice, and is undone at once; the context manager brings back what was before."""
@@ -868,7 +868,7 @@ async def installing_and_uninstalling(address):
 # What is left.
 
 
-@rows("BRG-13")
+@requirements("BRG-13")
 @conversation
 async def nothing_is_left(address):
     """Of connections that ended in any way: no object, no task, no proxy of JavaScript's."""

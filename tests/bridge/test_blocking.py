@@ -17,9 +17,9 @@ CANNOT_WAIT = "RuntimeError: Python cannot wait in this browser"
 numbers = itertools.count()
 
 
-def can_wait(cell):
-    """Whether Python can wait in that cell."""
-    return bridge.run(cell, "from pyodide.ffi import can_run_sync; can_run_sync()")
+def can_wait(runtime):
+    """Whether Python can wait in that runtime."""
+    return bridge.run(runtime, "from pyodide.ffi import can_run_sync; can_run_sync()")
 
 
 def is_refused(result):
@@ -29,29 +29,36 @@ def is_refused(result):
 
 @pytest.mark.pyodide
 @pytest.mark.parametrize("name", LIBRARIES)
-@pytest.mark.rows("BRG-23")
-def test_library(cell, peer, on_cpython, note, name):
+@pytest.mark.requirements("BRG-23")
+def test_library(runtime, peer, on_cpython, note, name):
     """What its script prints on CPython, it prints in the page."""
     with required():
         provided = wheels.provide(name)
     script = wheels.LIBRARIES / wheels.PINS[name]["blocking"]
     key = f"blocking-{name}-{next(numbers)}"
-    result = bridge.play_in_pyodide(cell, script, peer.origin, key, provided)
-    if can_wait(cell):
+    result = bridge.play_in_pyodide(runtime, script, peer.origin, key, provided)
+    if can_wait(runtime):
         play = functools.partial(bridge.play_on_cpython, script, peer.origin, f"{key}-cpython", provided)
         expected = on_cpython(f"blocking-{name}", play)
-        note(cell, name, "blocking", result == expected, result | {"expected": expected})
+        note(runtime, name, "blocking", result == expected, result | {"expected": expected})
     else:
-        note(cell, name, "blocking", is_refused(result), result, f"The browser does not let Python wait: {CANNOT_WAIT}")
+        note(
+            runtime,
+            name,
+            "blocking",
+            is_refused(result),
+            result,
+            f"The browser does not let Python wait: {CANNOT_WAIT}",
+        )
 
 
 @pytest.mark.pyodide
 @pytest.mark.parametrize("name", CONVERSATIONS)
-@pytest.mark.rows("BRG-22", "BRG-24", "BRG-25")
-def test_conversation(cell, peer, name):
+@pytest.mark.requirements("BRG-22", "BRG-24", "BRG-25")
+def test_conversation(runtime, peer, name):
     """Played over the bridge."""
-    result = bridge.play_in_pyodide(cell, SCRIPT, peer.origin, f"blocking-played-{next(numbers)}", name=name)
-    if name in ANYWHERE or can_wait(cell):
+    result = bridge.play_in_pyodide(runtime, SCRIPT, peer.origin, f"blocking-played-{next(numbers)}", name=name)
+    if name in ANYWHERE or can_wait(runtime):
         examine(result)
     else:
         assert is_refused(result), result

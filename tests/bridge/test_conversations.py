@@ -14,9 +14,9 @@ numbers = itertools.count()
 
 @pytest.mark.pyodide
 @pytest.mark.parametrize("name", CONVERSATIONS)
-def test_conversation(cell, peer, name):
+def test_conversation(runtime, peer, name):
     """Played over the bridge."""
-    examine(bridge.play_in_pyodide(cell, SCRIPT, peer.origin, f"bridge-{next(numbers)}", name=name))
+    examine(bridge.play_in_pyodide(runtime, SCRIPT, peer.origin, f"bridge-{next(numbers)}", name=name))
 
 
 @pytest.mark.parametrize("name", sorted(EVERYWHERE))

@@ -19,7 +19,7 @@ def read(reader, data):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13, 4096, 1 << 20])
-@pytest.mark.rows("BRG-07")
+@pytest.mark.requirements("BRG-07")
 def test_frames_cut_anywhere(size):
     """Whatever the pieces are, the messages are the same, and nothing is left."""
     data = b"".join(masked(0x80 | opcode, payload, b"\x00\xff\x10\x81") for opcode, payload in MESSAGES)
@@ -48,7 +48,7 @@ def test_fragments():
         masked(0x01, b"one") + masked(0x81, b"another"),
     ],
 )
-@pytest.mark.rows("BRG-11")
+@pytest.mark.requirements("BRG-11")
 def test_what_breaks_the_protocol(data):
     """It is refused with the code 1002, before more of it has come than its head."""
     with pytest.raises(frames.ProtocolError) as caught:
@@ -75,7 +75,7 @@ def test_close_frames():
         assert caught.value.code == code
 
 
-@pytest.mark.rows("BRG-10")
+@pytest.mark.requirements("BRG-10")
 def test_codes_that_a_page_may_send():
     """None, 1000 and 3000 to 4999 are as they are; 1001 is a normal end; others become private codes."""
     codes = [1000, 1001, 1002, 1005, 1008, 1011, 3000, 4999]

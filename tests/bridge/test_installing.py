@@ -6,12 +6,12 @@ import sys
 import pytest
 
 import bridge
-from runtimes import CELLS, Node, required
+from runtimes import RUNTIMES, Node, required
 
 
 @pytest.mark.pyodide
-@pytest.mark.rows("BRG-01")
-def test_import_installs_nothing(cell):
+@pytest.mark.requirements("BRG-01")
+def test_import_installs_nothing(runtime):
     """Importing pyws does not load the bridge; importing that loads one module, and changes nothing."""
     program = """
         import sys
@@ -23,12 +23,12 @@ def test_import_installs_nothing(cell):
         import pyws.bridge
         " ".join([*sorted(set(sys.modules) - before), str(WebLoop.create_connection is method)])
     """
-    assert bridge.run(cell, program) == "pyws.bridge True"
+    assert bridge.run(runtime, program) == "pyws.bridge True"
 
 
 @pytest.mark.pyodide
-@pytest.mark.rows("BRG-26")
-def test_import_takes_no_time(cell):
+@pytest.mark.requirements("BRG-26")
+def test_import_takes_no_time(runtime):
     """Less than 10 ms, which a page that does not call `install` may well spend: here as fast as it was once in ten."""
     program = """
         import sys
@@ -43,10 +43,10 @@ def test_import_takes_no_time(cell):
             took.append(perf_counter() - start)
         min(took)
     """
-    assert bridge.run(cell, program) < 0.01
+    assert bridge.run(runtime, program) < 0.01
 
 
-@pytest.mark.rows("BRG-03")
+@pytest.mark.requirements("BRG-03")
 def test_on_cpython_nothing_is_installed():
     """It says so, and loads nothing."""
     program = """
@@ -80,11 +80,11 @@ js_global.told = told
 """
 
 
-@pytest.mark.cells(*(cell.id for cell in CELLS if cell.id.startswith("brython")))
-@pytest.mark.rows("BRG-03")
-def test_in_brython_it_is_an_error(cell):
+@pytest.mark.runtimes(*(runtime.id for runtime in RUNTIMES if runtime.id.startswith("brython")))
+@pytest.mark.requirements("BRG-03")
+def test_in_brython_it_is_an_error(runtime):
     """With the reason, and what to write instead; importing it asks the server for nothing."""
-    answer = cell.evaluate(
+    answer = runtime.evaluate(
         """
         performance.clearResourceTimings();
         __BRYTHON__.runPythonSource(given[0], "in_brython");
@@ -98,7 +98,7 @@ def test_in_brython_it_is_an_error(cell):
 
 
 @pytest.mark.once
-@pytest.mark.rows("BRG-04")
+@pytest.mark.requirements("BRG-04")
 def test_real_sockets_are_left_alone(peer):
     """Where Node's sockets are in use, unless somebody insists."""
     program = """

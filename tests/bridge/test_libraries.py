@@ -14,47 +14,47 @@ NO_WAITING = "RuntimeError: WebAssembly stack switching not supported in this Ja
 
 @pytest.mark.pyodide
 @pytest.mark.parametrize("name", [name for name, library in wheels.PINS.items() if "script" in library])
-@pytest.mark.rows("BRG-05")
-def test_library(cell, origins, on_cpython, note, name):
+@pytest.mark.requirements("BRG-05")
+def test_library(runtime, origins, on_cpython, note, name):
     library = wheels.PINS[name]
     script, function = wheels.LIBRARIES / library["script"], library.get("function", "main")
     with required():
         provided = wheels.provide(name)
         origin = origins(name)
     expected = on_cpython(name, lambda: bridge.play_on_cpython(script, origin, f"{name}-cpython", provided, function))
-    result = bridge.play_in_pyodide(cell, script, origin, f"{name}-{next(numbers)}", provided, function)
+    result = bridge.play_in_pyodide(runtime, script, origin, f"{name}-{next(numbers)}", provided, function)
     left_out = library.get("left_out", "")
     said = [line for line in result.pop("log") if not left_out or left_out not in line]
     is_right = result | {"log": said} == expected
     deviation = f"The header {left_out} and its like are left out, and the log says so once." if left_out else ""
-    note(cell, name, "script", is_right, result | {"expected": expected}, deviation)
+    note(runtime, name, "script", is_right, result | {"expected": expected}, deviation)
 
 
 @pytest.mark.pyodide
 @pytest.mark.parametrize("name", [name for name, library in wheels.PINS.items() if "refusals" in library])
-def test_what_a_page_cannot_do(cell, origins, note, name):
+def test_what_a_page_cannot_do(runtime, origins, note, name):
     script = wheels.LIBRARIES / wheels.PINS[name]["refusals"]
     with required():
         provided = wheels.provide(name)
         origin = origins(name)
-    result = bridge.play_in_pyodide(cell, script, origin, f"{name}-{next(numbers)}", provided)
+    result = bridge.play_in_pyodide(runtime, script, origin, f"{name}-{next(numbers)}", provided)
     is_right = [result["error"], result["journal"], result["tasks"]] == [None, result["expected"], []]
-    note(cell, name, "refusals", is_right and "hunter2" not in str(result["log"]), result)
+    note(runtime, name, "refusals", is_right and "hunter2" not in str(result["log"]), result)
 
 
 @pytest.mark.pyodide
 @pytest.mark.parametrize("name", [name for name, library in wheels.PINS.items() if "program" in library])
-def test_a_program_that_ends_with_asyncio_run(cell, peer, on_cpython, note, name):
+def test_a_program_that_ends_with_asyncio_run(runtime, peer, on_cpython, note, name):
     """It runs where the browser lets Python wait; elsewhere the call raises, and says so."""
     program = wheels.LIBRARIES / wheels.PINS[name]["program"]
     with required():
         provided = wheels.provide(name)
     url = f"{peer.origin}/{name}-{next(numbers)}?do=accept&do=echo"
-    result = bridge.run_in_pyodide(cell, program, url, provided)
-    if cell.engine in ("chromium", "node"):
+    result = bridge.run_in_pyodide(runtime, program, url, provided)
+    if runtime.engine in ("chromium", "node"):
         other = url.replace("?", "-cpython?")
         expected = on_cpython(program.stem, lambda: bridge.run_on_cpython(program, other, provided))
-        note(cell, name, "program", result == expected, result | {"expected": expected})
+        note(runtime, name, "program", result == expected, result | {"expected": expected})
     else:
         is_right = result["journal"] == [] and result["error"].splitlines()[-1] == NO_WAITING
-        note(cell, name, "program", is_right, result, f"The browser does not let Python wait: {NO_WAITING}")
+        note(runtime, name, "program", is_right, result, f"The browser does not let Python wait: {NO_WAITING}")

@@ -35,7 +35,7 @@ def node(secure):
 
 @pytest.mark.once
 @pytest.mark.parametrize("kind, name", SCRIPTS)
-@pytest.mark.rows("BRG-19")
+@pytest.mark.requirements("BRG-19")
 def test_library(node, secure, peer, kind, name):
     script = wheels.LIBRARIES / wheels.PINS[name][kind]
     key = f"{kind}-{name}-{next(numbers)}"

@@ -172,7 +172,7 @@ def test_a_script_that_is_not_there_is_a_sentence(tmp_path):
         assert errors and "Traceback" not in errors
 
 
-@pytest.mark.rows("BYE-02")
+@pytest.mark.requirements("BYE-02")
 def test_ctrl_c_closes_the_sockets_with_1001(script, peer):
     """And ends with one line."""
     path = script("""
@@ -237,7 +237,7 @@ ENDINGS = {
 }
 
 
-@pytest.mark.rows("BYE-02")
+@pytest.mark.requirements("BYE-02")
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_sigterm_closes_the_sockets_with_1001(script, peer, ending):
     """Whatever the script does meanwhile, and nothing is complained of; what cleans up has the time for that."""
@@ -247,7 +247,7 @@ def test_sigterm_closes_the_sockets_with_1001(script, peer, ending):
     assert peer.heard(key)[:1] == ["close 1001 ''"]
 
 
-@pytest.mark.rows("BYE-02")
+@pytest.mark.requirements("BYE-02")
 def test_a_server_that_does_not_answer_cannot_hold_the_program(script, peer):
     """After SIGTERM it has as long as after Ctrl-C."""
     start = time.monotonic()

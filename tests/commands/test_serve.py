@@ -100,7 +100,7 @@ def requested(browser):
     return browser.execute_script("return performance.getEntriesByType('resource').map(({name}) => name)")
 
 
-@pytest.mark.rows("BRG-20")
+@pytest.mark.requirements("BRG-20")
 def test_the_documented_line_with_the_bridge(tmp_path, browser, peer, dist):
     """With the program of the README, and the library that is installed here; no other host is asked for anything."""
     text = ROOT.joinpath("README.md").read_text("utf-8")
@@ -122,7 +122,7 @@ BLOCK = """# /// script
 """
 
 
-@pytest.mark.rows("BRG-20")
+@pytest.mark.requirements("BRG-20")
 def test_a_library_that_is_missing_is_told(tmp_path, browser, dist):
     """In the page and on the terminal, with what to do; the page asks for it again after each change."""
     script = tmp_path / "script.py"

@@ -22,7 +22,7 @@ async def closed(ws):
     await ended.wait()
 
 
-@pytest.mark.rows("TMO-05")
+@pytest.mark.requirements("TMO-05")
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "name.test"])
 def test_the_socket_is_kept_alive_and_sends_at_once(runner, peer, monkeypatch, host):
     """TCP asks every 45 seconds whether the other side is there, as in Chromium; small messages do not wait."""
@@ -65,7 +65,7 @@ def test_a_resolver_that_answers_after_the_end(monkeypatch, end):
         loop.close()
 
 
-@pytest.mark.rows("CON-14")
+@pytest.mark.requirements("CON-14")
 @pytest.mark.parametrize("host", ["localhost", "app.localhost", "LOCALHOST", "a.b.localhost", "localhost."])
 def test_localhost_is_this_machine_whatever_the_resolver_says(runner, peer, monkeypatch, host):
     """So no name that browsers take for secure leads elsewhere."""
@@ -82,7 +82,7 @@ def test_localhost_is_this_machine_whatever_the_resolver_says(runner, peer, monk
     assert runner.run(main()) == ["open"]
 
 
-@pytest.mark.rows("TMO-03")
+@pytest.mark.requirements("TMO-03")
 def test_names_are_resolved_though_asyncio_s_threads_are_busy(runner, peer, monkeypatch):
     """And a resolver that hangs holds up nobody else, nor the end of the program."""
     hangs, busy = threading.Event(), threading.Event()
@@ -115,7 +115,7 @@ def test_names_are_resolved_though_asyncio_s_threads_are_busy(runner, peer, monk
     hangs.set()
 
 
-@pytest.mark.rows("TMO-03", "TMO-04")
+@pytest.mark.requirements("TMO-03", "TMO-04")
 def test_the_log_names_the_step_that_took_the_time(runner, peer, monkeypatch, caplog):
     """The resolver, the turn, and TCP; the system's own time-out is told as itself."""
     hangs = threading.Event()

@@ -50,7 +50,7 @@ MOMENTS = {
 }
 
 
-@pytest.mark.rows("BYE-02", "EVT-16")
+@pytest.mark.requirements("BYE-02", "EVT-16")
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_canceled_socket_closes_for_all_who_wait(runner, url, moment):
     """Its task is canceled, and the program goes on: one `close`, and nobody waits for ever."""
@@ -76,7 +76,7 @@ def test_a_canceled_socket_closes_for_all_who_wait(runner, url, moment):
     assert journal == ["close 3"]
 
 
-@pytest.mark.rows("BYE-02", "WSS-07")
+@pytest.mark.requirements("BYE-02", "WSS-07")
 @pytest.mark.parametrize("verbs", [["hang"], ["accept", "hang"]], ids=["connecting", "open"])
 def test_a_canceled_stream_ends_for_all_who_wait(runner, url, verbs):
     """Each promise of it is kept or broken; who reads gets the error."""
@@ -96,7 +96,7 @@ def test_a_canceled_stream_ends_for_all_who_wait(runner, url, verbs):
     assert set(runner.run(main())) <= {"WebSocketError", "TypeError"}  # the reader has locked the stream
 
 
-@pytest.mark.rows("BYE-02")
+@pytest.mark.requirements("BYE-02")
 def test_a_socket_that_is_canceled_twice_closes_once(runner, url):
     """The second time while it waits for a server that does not let go."""
     journal = []
@@ -120,7 +120,7 @@ class Custom(BaseException):
     """Neither an Exception nor one of Python's own."""
 
 
-@pytest.mark.rows("EVT-19", "ERR-02")
+@pytest.mark.requirements("EVT-19", "ERR-02")
 @pytest.mark.parametrize("error", [Custom, GeneratorExit, asyncio.CancelledError, MemoryError, StopIteration])
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_exception_in_any_listener_is_reported(runner, url, monkeypatch, kind, error):
@@ -143,7 +143,7 @@ def test_any_exception_in_any_listener_is_reported(runner, url, monkeypatch, kin
     assert journal == (["error 3", "close 3"] if kind == "error" else ["open 1", "message 1", "message 1", "close 3"])
 
 
-@pytest.mark.rows("EVT-19", "ERR-02")
+@pytest.mark.requirements("EVT-19", "ERR-02")
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("capture", [False, True])
@@ -195,7 +195,7 @@ PLACES = [
 ]
 
 
-@pytest.mark.rows("EVT-16", "BYE-02")
+@pytest.mark.requirements("EVT-16", "BYE-02")
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(("owner", "name"), PLACES, ids=[name for _, name in PLACES])
 def test_an_interrupt_between_two_lines(runner, url, monkeypatch, owner, name, moment):
@@ -230,7 +230,7 @@ def test_an_interrupt_between_two_lines(runner, url, monkeypatch, owner, name, m
     assert journal.count("open 1") <= 1
 
 
-@pytest.mark.rows("EVT-19")
+@pytest.mark.requirements("EVT-19")
 def test_an_excepthook_that_exits_ends_the_program_when_everyone_has_heard(runner, url, monkeypatch):
     """A program may end itself at its first exception."""
     journal = []
@@ -254,7 +254,7 @@ def test_an_excepthook_that_exits_ends_the_program_when_everyone_has_heard(runne
     assert journal == ["error 3", "close 3"]
 
 
-@pytest.mark.rows("EVT-19")
+@pytest.mark.requirements("EVT-19")
 def test_an_interrupt_in_a_listener_of_abort_stops_no_other(runner):
     """All signals are aborted, all their listeners called; then `abort()` raises it."""
     heard = []
@@ -272,7 +272,7 @@ def test_an_interrupt_in_a_listener_of_abort_stops_no_other(runner):
     assert heard == [controller.signal, both]
 
 
-@pytest.mark.rows("TMO-03")
+@pytest.mark.requirements("TMO-03")
 @pytest.mark.parametrize("rounds", range(8))
 def test_the_opening_timeout_at_any_moment(runner, url, rounds):
     """However late it comes there is one end, and a socket that has opened stays open."""
@@ -312,7 +312,7 @@ def test_a_loop_that_ends_takes_its_sockets_along(runner, url):
     ws._pyws_connection._transport.abort()
 
 
-@pytest.mark.rows("ERR-02", "TMO-03")
+@pytest.mark.requirements("ERR-02", "TMO-03")
 def test_a_refusal_counts_when_its_head_has_come(runner, caplog, monkeypatch):
     """Though the time is up while its body is still coming."""
     monkeypatch.setattr("pyws.cpython.handshake.REFUSAL_BODY_TIMEOUT", 60)
@@ -341,7 +341,7 @@ def test_a_refusal_counts_when_its_head_has_come(runner, caplog, monkeypatch):
     ] * 2
 
 
-@pytest.mark.rows("TMO-03")
+@pytest.mark.requirements("TMO-03")
 def test_the_log_says_what_took_the_time_of_connect_timeout(runner, url, caplog):
     """As for any other limit."""
 
@@ -376,7 +376,7 @@ def test_a_retry_after_that_is_none(runner, value):
     assert runner.run(main()) == (0.01, 1006)
 
 
-@pytest.mark.rows("EVT-19")
+@pytest.mark.requirements("EVT-19")
 def test_an_async_listener_that_exits_is_not_complained_about(runner, url):
     """It ends the program, and that is all."""
     complaints = []

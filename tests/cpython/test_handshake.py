@@ -43,7 +43,7 @@ def key(request):
 # The request
 
 
-@pytest.mark.rows("HSK-01", "HSK-13", "CKE-01", "CKE-04", "CKE-05", "CKE-06", "CKE-09", "PMD-01", "SUB-08")
+@pytest.mark.requirements("HSK-01", "HSK-13", "CKE-01", "CKE-04", "CKE-05", "CKE-06", "CKE-09", "PMD-01", "SUB-08")
 def test_the_request_is_this_and_nothing_else(peer, key, monkeypatch):
     """Every line: no Origin, no Cookie, no Referer, straight to the server."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
@@ -78,7 +78,7 @@ def leading_to(port):
     return Loop
 
 
-@pytest.mark.rows("HSK-01")
+@pytest.mark.requirements("HSK-01")
 @pytest.mark.parametrize(
     ("origin", "host"),
     [
@@ -137,7 +137,7 @@ def talk(*urls, authority=None, folder=None):
     return json.loads(done.stdout), [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
 
 
-@pytest.mark.rows("HSK-12", "HSK-01", "CKE-10")
+@pytest.mark.requirements("HSK-12", "HSK-01", "CKE-10")
 def test_tls_is_verified_and_names_the_server(peer, tmp_path):
     """The host is in SNI, ALPN asks for HTTP/1.1, the system's authorities are asked; HSTS is not remembered."""
     with Peer(tls=True) as secure:
@@ -156,7 +156,7 @@ def test_tls_is_verified_and_names_the_server(peer, tmp_path):
         assert f"Host: localhost:{secure.port}" in secure.records["named"].request
 
 
-@pytest.mark.rows("HSK-12", "HID-01", "HID-04", "ERR-12")
+@pytest.mark.requirements("HSK-12", "HID-01", "HID-04", "ERR-12")
 def test_a_certificate_that_does_not_verify_fails(peer, tmp_path):
     """An authority nobody knows, a certificate for another host, TLS that breaks off: 1006, and the log says why."""
     with Peer(tls=True) as unknown:
@@ -177,7 +177,7 @@ def assert_refused(journal, log, reason):
 # What is hidden
 
 
-@pytest.mark.rows("HID-01", "HID-02", "HID-05")
+@pytest.mark.requirements("HID-01", "HID-02", "HID-05")
 @pytest.mark.parametrize(
     ("verbs", "origin", "reason"),
     [
@@ -216,7 +216,7 @@ def test_the_log_says_why_and_the_events_do_not(peer, key, caplog, verbs, origin
     assert "\n" not in message
 
 
-@pytest.mark.rows("HID-03")
+@pytest.mark.requirements("HID-03")
 def test_failures_are_not_delayed(peer, key):
     """Ten refusals one after the other are over at once, and none has disturbed the next."""
     start = time.perf_counter()
@@ -228,7 +228,7 @@ def test_failures_are_not_delayed(peer, key):
 # Credentials
 
 
-@pytest.mark.rows("CKE-07")
+@pytest.mark.requirements("CKE-07")
 @pytest.mark.parametrize(
     ("userinfo", "value"),
     [
@@ -247,7 +247,7 @@ def test_credentials_are_sent_as_basic(peer, key, userinfo, value):
     assert peer.heard(key + "-1") == ["no credentials", f"credentials {value}", "close"]
 
 
-@pytest.mark.rows("CKE-07")
+@pytest.mark.requirements("CKE-07")
 @pytest.mark.parametrize("scheme", ['BASIC REALM="r"', 'Digest realm="r", nonce="n", basic realm="r"', "Basic"])
 def test_a_challenge_is_found_among_others(peer, key, scheme):
     """The scheme in any case, anywhere in the list."""
@@ -255,7 +255,7 @@ def test_a_challenge_is_found_among_others(peer, key, scheme):
     assert play(peer, key, "challenge " + scheme, "accept", "close", origin=origin) == OPENED
 
 
-@pytest.mark.rows("CKE-07", "CKE-08")
+@pytest.mark.requirements("CKE-07", "CKE-08")
 @pytest.mark.parametrize(
     ("userinfo", "verb"),
     [
@@ -273,7 +273,7 @@ def test_nothing_is_tried_again_without_credentials_and_challenge(peer, key, use
     assert not [line for line in peer.records[key + "-1"].request if line.startswith("Authorization")]
 
 
-@pytest.mark.rows("CKE-07")
+@pytest.mark.requirements("CKE-07")
 def test_wrong_credentials_are_tried_once(peer, key):
     """A second 401 is a refusal."""
     origin = peer.origin.replace("://", "://u:p@")
@@ -288,7 +288,7 @@ def test_wrong_credentials_are_tried_once(peer, key):
 # Compression
 
 
-@pytest.mark.rows("PMD-02")
+@pytest.mark.requirements("PMD-02")
 def test_the_smallest_window_is_agreed_to_and_not_used(peer, key):
     """zlib has no window of 8 bits to compress with: messages go out as they are, and come in compressed."""
 
@@ -304,14 +304,14 @@ def test_the_smallest_window_is_agreed_to_and_not_used(peer, key):
     assert [row[:4] for row in peer.heard(key + "-1")] == ["text", "clos"]
 
 
-@pytest.mark.rows("PMD-05", "FRM-16")
+@pytest.mark.requirements("PMD-05", "FRM-16")
 def test_what_was_inflated_before_the_failure_is_delivered(peer, key):
     """A good message and a broken one in one segment."""
     verbs = [COMPRESSED, "hold", "accept", "deflated good", "raw c102ffff", "release"]
     assert play(peer, key, *verbs)[1:] == ["message 1 'good'", *FAILED]
 
 
-@pytest.mark.rows("PMD-06")
+@pytest.mark.requirements("PMD-06")
 @pytest.mark.parametrize("parameters", ["", "; server_no_context_takeover"])
 def test_a_message_may_have_many_final_blocks(peer, key, parameters):
     """ "Hello" twice in one message, each with BFINAL; then in fragments; then garbage after a final block."""

@@ -30,7 +30,7 @@ async def ended(ws):
     await over.wait()
 
 
-@pytest.mark.rows("PYQ-6j", "SUB-06", "EVC-09")
+@pytest.mark.requirements("PYQ-6j", "SUB-06", "EVC-09")
 def test_members_of_enums_are_their_values(peer):
     """As URL, subprotocol, message, code and reason; also where `str()` of a member is its name."""
     url = enum.StrEnum("URL", {"PEER": f"{peer.origin}/enums?do=header Sec-WebSocket-Protocol: apple&do=accept"}).PEER
@@ -54,7 +54,7 @@ def test_members_of_enums_are_their_values(peer):
     assert CloseEvent("close", code=Code.ENOUGH).code == 3000
 
 
-@pytest.mark.rows("BLB-01", "BLB-03")
+@pytest.mark.requirements("BLB-01", "BLB-03")
 def test_arrays_are_parts_by_their_bytes():
     """A part may have items of any size and stride; an array in place of the list is its numbers, no parts."""
     numbers = array.array("H", [1, 0x0203])
@@ -64,7 +64,7 @@ def test_arrays_are_parts_by_their_bytes():
         Blob(numbers)
 
 
-@pytest.mark.rows("CON-16")
+@pytest.mark.requirements("CON-16")
 def test_a_constructor_that_raises_leaves_nothing():
     """No task, no handle in the loop, nothing that refers to an object half made."""
 
@@ -80,7 +80,7 @@ def test_a_constructor_that_raises_leaves_nothing():
     asyncio.run(main())
 
 
-@pytest.mark.rows("CON-13")
+@pytest.mark.requirements("CON-13")
 def test_blocked_ports_are_those_of_fetch():
     """The list of the standard; 80 and 443 are not on it, with either scheme."""
     assert len(BAD_PORTS) == 83
@@ -88,7 +88,7 @@ def test_blocked_ports_are_those_of_fetch():
     assert not {80, 443, 8080, 3000, 6670} & BAD_PORTS
 
 
-@pytest.mark.rows("CON-13")
+@pytest.mark.requirements("CON-13")
 def test_a_blocked_port_is_not_even_called():
     """Where a server listens on one, it never hears of us."""
     try:
@@ -110,7 +110,7 @@ def test_a_blocked_port_is_not_even_called():
             listening.accept()
 
 
-@pytest.mark.rows("CON-04", "CON-05", "CON-06", "PYQ-7")
+@pytest.mark.requirements("CON-04", "CON-05", "CON-06", "PYQ-7")
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
@@ -144,7 +144,7 @@ def test_a_base_makes_relative_urls(url, expected):
         assert url.startswith("#") or "a relative URL needs a page" in str(failure.value)
 
 
-@pytest.mark.rows("PYQ-9", "TGT-02")
+@pytest.mark.requirements("PYQ-9", "TGT-02")
 def test_methods_of_builtin_types_are_the_same_at_every_access():
     """`events.append` is added once and can be removed; that of an equal list is another listener."""
     target, events, others = EventTarget(), [], []
@@ -158,7 +158,7 @@ def test_methods_of_builtin_types_are_the_same_at_every_access():
     assert (len(events), len(others)) == (1, 2)
 
 
-@pytest.mark.rows("HND-10")
+@pytest.mark.requirements("HND-10")
 def test_a_listener_may_return_anything_that_can_be_awaited():
     """Not only the coroutine of an `async def`: what it raises is reported, too."""
     reports = []
@@ -198,7 +198,7 @@ def test_a_future_is_to_be_awaited():
     asyncio.run(main())
 
 
-@pytest.mark.rows("BLB-11")
+@pytest.mark.requirements("BLB-11")
 def test_there_are_no_blobs_of_javascript_s_on_cpython():
     """To make one of them, or one's own of theirs, is a NotSupportedError that says so."""
     with pytest.raises(DOMException, match="NotSupportedError: There are no Blobs of JavaScript's outside a page"):

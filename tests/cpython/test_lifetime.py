@@ -66,7 +66,7 @@ async def reach(state, url):
     return ws, weakref.ref(ws)
 
 
-@pytest.mark.rows("GCO-01", "GCO-02", "GCO-03", "GCO-07")
+@pytest.mark.requirements("GCO-01", "GCO-02", "GCO-03", "GCO-07")
 @pytest.mark.parametrize("by", ["addEventListener", "handler"])
 @pytest.mark.parametrize("kind", [*KINDS, "other"])
 @pytest.mark.parametrize("state", VERBS)
@@ -85,7 +85,7 @@ def test_a_listener_keeps_a_socket_alive_while_its_event_may_come(runner, addres
     assert runner.run(main()) == (kind in KEPT_BY[state])
 
 
-@pytest.mark.rows("GCO-02", "GCO-07")
+@pytest.mark.requirements("GCO-02", "GCO-07")
 def test_a_listener_that_is_removed_keeps_nothing_alive(runner, address):
     """The rule is asked again whenever listeners or the state change."""
 
@@ -99,7 +99,7 @@ def test_a_listener_that_is_removed_keeps_nothing_alive(runner, address):
     assert not runner.run(main())
 
 
-@pytest.mark.rows("GCO-07")
+@pytest.mark.requirements("GCO-07")
 def test_an_open_listener_alone_sees_open_and_no_more(runner, address):
     """It keeps a connecting socket alive, so `open` comes; after that nothing does, and the socket is closed."""
 
@@ -117,7 +117,7 @@ def test_an_open_listener_alone_sees_open_and_no_more(runner, address):
     assert runner.run(main()) == (["open"], False, ["close"])
 
 
-@pytest.mark.rows("GCO-02")
+@pytest.mark.requirements("GCO-02")
 def test_a_conversation_goes_on_without_a_reference(runner, address):
     """A program may drop its socket and live on in the listeners."""
 
@@ -139,7 +139,7 @@ def test_a_conversation_goes_on_without_a_reference(runner, address):
     assert runner.run(main()) == ["one", "end"]
 
 
-@pytest.mark.rows("GCO-02", "GCO-07")
+@pytest.mark.requirements("GCO-02", "GCO-07")
 def test_a_socket_is_held_while_it_listens(runner, address):
     """And its connection can say so."""
 
@@ -155,7 +155,7 @@ def test_a_socket_is_held_while_it_listens(runner, address):
     assert runner.run(main()) == [False, True, False]
 
 
-@pytest.mark.rows("GCO-05", "PYQ-23")
+@pytest.mark.requirements("GCO-05", "PYQ-23")
 def test_a_collected_socket_says_goodbye(runner, address):
     """The peer gets a Close frame without a code."""
 
@@ -168,7 +168,7 @@ def test_a_collected_socket_says_goodbye(runner, address):
     assert runner.run(main()) == (False, ["close"])
 
 
-@pytest.mark.rows("GCO-05", "PYQ-10")
+@pytest.mark.requirements("GCO-05", "PYQ-10")
 def test_a_socket_may_be_collected_in_another_thread(runner, address):
     """The garbage collector runs where it likes; the Close frame is sent from the thread of the loop."""
 
@@ -186,7 +186,7 @@ def test_a_socket_may_be_collected_in_another_thread(runner, address):
     assert runner.run(main()) == (True, ["close"])
 
 
-@pytest.mark.rows("GCO-05")
+@pytest.mark.requirements("GCO-05")
 def test_a_connecting_socket_that_is_collected_is_given_up(runner, address):
     """TCP ends, and the handshake with it."""
 
@@ -200,7 +200,7 @@ def test_a_connecting_socket_that_is_collected_is_given_up(runner, address):
     assert runner.run(main()) == (False, ["eof"])
 
 
-@pytest.mark.rows("GCO-04")
+@pytest.mark.requirements("GCO-04")
 def test_unsent_data_is_sent_before_a_collected_socket_closes(runner, address):
     """What was given to `send` arrives whole, though the program has dropped the socket at once."""
 
@@ -217,7 +217,7 @@ def test_unsent_data_is_sent_before_a_collected_socket_closes(runner, address):
     assert (first, second.partition(",")[0], third) == ("text 'first'", "binary <8388608 bytes", "close")
 
 
-@pytest.mark.rows("GCO-06", "PYQ-23")
+@pytest.mark.requirements("GCO-06", "PYQ-23")
 @pytest.mark.parametrize("verbs", [["accept", "close 1000"], ["accept", "raw 8300"], ["fin"]], ids=" ".join)
 def test_nothing_keeps_a_closed_socket(runner, address, verbs):
     """With all its listeners, and though a listener refers to it, it is garbage, and so is the connection below."""
@@ -249,7 +249,7 @@ def test_a_socket_may_outlive_its_loop(runner, address):
     assert thing() is None
 
 
-@pytest.mark.rows("HND-10", "PYQ-13")
+@pytest.mark.requirements("HND-10", "PYQ-13")
 def test_an_async_listener_is_kept_until_it_ends(runner):
     """The loop refers to its tasks only weakly: what waits for something that only it knows is held by pyws."""
 
@@ -275,14 +275,14 @@ def test_an_async_listener_is_kept_until_it_ends(runner):
 # Loops and threads
 
 
-@pytest.mark.rows("PYQ-10")
+@pytest.mark.requirements("PYQ-10")
 def test_without_a_running_loop_the_constructor_says_what_to_do():
     """RuntimeError, before anything is begun."""
     with pytest.raises(RuntimeError, match=r"asyncio\.run\(main\(\)\).*python -m pyws"):
         WebSocket("ws://127.0.0.1/")
 
 
-@pytest.mark.rows("PYQ-10")
+@pytest.mark.requirements("PYQ-10")
 def test_each_socket_belongs_to_the_loop_that_it_was_made_in(address):
     """Two loops in two threads: every event comes in the thread of its socket, and no other thread is started."""
     urls = [address("accept", "text x", "close 1000"), address("accept", "text x", "close 1000")]
@@ -313,7 +313,7 @@ def test_each_socket_belongs_to_the_loop_that_it_was_made_in(address):
 # Interruption
 
 
-@pytest.mark.rows("EVT-19", "PYQ-14")
+@pytest.mark.requirements("EVT-19", "PYQ-14")
 @pytest.mark.parametrize("kind", [*KINDS, "async"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_interrupts_in_a_listener_end_the_program(runner, address, capfd, error, kind):
@@ -345,7 +345,7 @@ def test_interrupts_in_a_listener_end_the_program(runner, address, capfd, error,
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.rows("EVT-19", "BYE-02")
+@pytest.mark.requirements("EVT-19", "BYE-02")
 def test_what_was_sent_before_an_interrupt_is_sent(runner, address):
     """A listener that ends the program has not said in vain what it said before; it is not called again."""
     journal = []
@@ -394,7 +394,7 @@ async def is_open(ws):
     await until(lambda: ws.readyState == WebSocket.OPEN)
 
 
-@pytest.mark.rows("BYE-01", "BYE-04")
+@pytest.mark.requirements("BYE-01", "BYE-04")
 @pytest.mark.parametrize("verbs", [["hang"], ["head HTTP/1.1 101 Switching Protocols"]], ids=["silent", "half"])
 def test_leaving_while_connecting_ends_tcp(runner, address, verbs):
     """The peer's line is cut, and the program hears of the end, and of nothing else."""
@@ -406,7 +406,7 @@ def test_leaving_while_connecting_ends_tcp(runner, address, verbs):
     assert address.heard() == ["eof"]
 
 
-@pytest.mark.rows("BYE-01", "BYE-04")
+@pytest.mark.requirements("BYE-01", "BYE-04")
 @pytest.mark.parametrize("rounds", range(8))
 def test_leaving_at_any_moment_of_connecting(runner, address, rounds):
     """In every early round of the loop: no event, no complaint, no socket left open."""
@@ -432,7 +432,7 @@ async def closed_after(rounds, ws):
     return journal
 
 
-@pytest.mark.rows("BYE-01", "CLS-13")
+@pytest.mark.requirements("BYE-01", "CLS-13")
 @pytest.mark.parametrize("rounds", range(8))
 def test_close_at_any_moment_of_connecting(runner, address, rounds):
     """In every early round of the loop `close()` leads to the `close` event."""
@@ -443,7 +443,7 @@ def test_close_at_any_moment_of_connecting(runner, address, rounds):
     assert runner.run(main()) == ["error", "close"]
 
 
-@pytest.mark.rows("ERR-02", "CLS-13")
+@pytest.mark.requirements("ERR-02", "CLS-13")
 @pytest.mark.parametrize("rounds", range(8))
 @pytest.mark.parametrize("answer", ["fin", "reset", r"head HTTP/1.1%20404%20No\r\n\r\n"])
 def test_close_at_any_moment_of_a_failure(runner, address, answer, rounds):
@@ -458,7 +458,7 @@ def test_close_at_any_moment_of_a_failure(runner, address, answer, rounds):
     assert runner.run(main()) == ["error", "close"]
 
 
-@pytest.mark.rows("ERR-02", "CKE-07")
+@pytest.mark.requirements("ERR-02", "CKE-07")
 def test_a_server_that_vanishes_after_its_challenge_is_a_refusal(runner):
     """It asks for credentials and listens no more: the second attempt fails as a first one would."""
 
@@ -484,7 +484,7 @@ def test_a_server_that_vanishes_after_its_challenge_is_a_refusal(runner):
     assert runner.run(main()) == ["error", "close"]
 
 
-@pytest.mark.rows("BYE-02", "BYE-04", "BYE-05")
+@pytest.mark.requirements("BYE-02", "BYE-04", "BYE-05")
 def test_leaving_an_open_socket_sends_1001(runner, address):
     """After what was sent; a program itself cannot send that code; no event comes any more."""
 
@@ -498,7 +498,7 @@ def test_leaving_an_open_socket_sends_1001(runner, address):
     assert address.heard() == ["text 'last words'", "close 1001 ''"]
 
 
-@pytest.mark.rows("BYE-03", "BYE-04")
+@pytest.mark.requirements("BYE-03", "BYE-04")
 def test_leaving_after_close_sends_nothing_more(runner, address):
     """The closing handshake was started by us: there is one Close frame."""
 
@@ -511,7 +511,7 @@ def test_leaving_after_close_sends_nothing_more(runner, address):
     assert address.heard() == ["close 3000 'ours'", "eof"]
 
 
-@pytest.mark.rows("BYE-03", "BYE-04")
+@pytest.mark.requirements("BYE-03", "BYE-04")
 def test_leaving_right_after_close_sends_the_close_given(runner, address):
     """`close()` in the last task of the program: its Close frame goes out, not 1001."""
 
@@ -524,7 +524,7 @@ def test_leaving_right_after_close_sends_the_close_given(runner, address):
     assert address.heard() == ["text 'last words'", "close 3000 'ours'", "eof"]
 
 
-@pytest.mark.rows("BYE-03", "BYE-04")
+@pytest.mark.requirements("BYE-03", "BYE-04")
 def test_leaving_while_the_server_closes_sends_nothing_more(runner, address):
     """The closing handshake was started by the server: it has had our answer."""
 
@@ -535,7 +535,7 @@ def test_leaving_while_the_server_closes_sends_nothing_more(runner, address):
     assert address.heard() == ["close 3001 'theirs'", "eof"]
 
 
-@pytest.mark.rows("BYE-04")
+@pytest.mark.requirements("BYE-04")
 @pytest.mark.parametrize("last", ["text late", "close 1000", "raw 8300", "fin", "reset"])
 @pytest.mark.parametrize("first", ["text late", "ping"])
 def test_what_arrives_when_the_program_ends_is_not_dispatched(runner, address, first, last):
@@ -544,7 +544,7 @@ def test_what_arrives_when_the_program_ends_is_not_dispatched(runner, address, f
     assert played(runner, address(*verbs), is_open, pause=0.1) == ["close"]
 
 
-@pytest.mark.rows("BYE-04")
+@pytest.mark.requirements("BYE-04")
 def test_nothing_is_dispatched_while_tls_says_goodbye(runner, monkeypatch):
     """TLS still reads while it waits for what it wrote to be taken."""
     monkeypatch.setattr(pyws.cpython.closing, "TCP_CLOSE_TIMEOUT", 0.3)
@@ -560,7 +560,7 @@ def test_nothing_is_dispatched_while_tls_says_goodbye(runner, monkeypatch):
         assert played(runner, url, act, tls=context) == ["close"]
 
 
-@pytest.mark.rows("BYE-03")
+@pytest.mark.requirements("BYE-03")
 @pytest.mark.parametrize("last", ["close 1000", "raw 8300", "fin", "reset"])
 @pytest.mark.parametrize("first", ["text late", "ping"])
 def test_leaving_when_the_connection_has_just_ended(runner, address, first, last):
@@ -573,7 +573,7 @@ def test_leaving_when_the_connection_has_just_ended(runner, address, first, last
     played(runner, address("accept", "wait 0.05", first, last), act)
 
 
-@pytest.mark.rows("BYE-02")
+@pytest.mark.requirements("BYE-02")
 def test_a_peer_that_does_not_read_cannot_hold_the_program(runner, address, monkeypatch):
     """What the network does not take is given up after `TCP_CLOSE_TIMEOUT` seconds."""
     monkeypatch.setattr(pyws.cpython.closing, "TCP_CLOSE_TIMEOUT", 0.1)
@@ -590,19 +590,19 @@ def test_a_peer_that_does_not_read_cannot_hold_the_program(runner, address, monk
 # Pages
 
 
-def inside(cell, script):
+def inside(runtime, script):
     """The value of a script of the page itself: what a driver runs may have a global object of its own."""
-    return cell.evaluate("return (globalThis.self ?? globalThis).eval(given[0])", script)["value"]
+    return runtime.evaluate("return (globalThis.self ?? globalThis).eval(given[0])", script)["value"]
 
 
 @pytest.mark.once
-@pytest.mark.cells("chromium", "pyodide-firefox", "brython-firefox", "node")  # collectors that can be asked to run
-@pytest.mark.rows("GCO-06", "PYQ-23")
-def test_closed_sockets_are_garbage_in_a_page(cell, peer):
+@pytest.mark.runtimes("chromium", "pyodide-firefox", "brython-firefox", "node")  # collectors that can be asked to run
+@pytest.mark.requirements("GCO-06", "PYQ-23")
+def test_closed_sockets_are_garbage_in_a_page(runtime, peer):
     """After 500 sockets the browser's collector finds none: no handler, proxy or Python object holds on to them."""
 
     inside(
-        cell,
+        runtime,
         """
         globalThis.witnessed = [];
         globalThis.witness = (thing) => { witnessed.push(new WeakRef(thing)); };
@@ -615,10 +615,10 @@ def test_closed_sockets_are_garbage_in_a_page(cell, peer):
     )
     name = "five_hundred_sockets_leave_nothing_behind"
     try:
-        result = cell.run(name, peer.origin, f"lifetime-{next(numbers)}")
+        result = runtime.run(name, peer.origin, f"lifetime-{next(numbers)}")
     finally:
-        inside(cell, "globalThis.WebSocket = Unwatched; delete globalThis.witness")
+        inside(runtime, "globalThis.WebSocket = Unwatched; delete globalThis.witness")
     assert result["journal"] == result["expected"], result["error"]
-    cell.collect_garbage()
-    assert inside(cell, "witnessed.length") >= 500
-    assert inside(cell, "witnessed.map((thing) => thing.deref()).filter(Boolean).length") == 0
+    runtime.collect_garbage()
+    assert inside(runtime, "witnessed.length") >= 500
+    assert inside(runtime, "witnessed.map((thing) => thing.deref()).filter(Boolean).length") == 0

@@ -80,7 +80,7 @@ HANDSHAKES = [
 ]
 
 
-@pytest.mark.rows("HID-01", "HID-05")
+@pytest.mark.requirements("HID-01", "HID-05")
 @pytest.mark.parametrize(("row", "verbs"), HANDSHAKES)
 def test_a_handshake_that_fails(caplog, url, row, verbs):
     """What the server did is told, and not to the program."""
@@ -95,7 +95,7 @@ def test_a_handshake_that_fails(caplog, url, row, verbs):
     assert explained(LINE.fullmatch(record.getMessage())[3]) == row
 
 
-@pytest.mark.rows("HID-01")
+@pytest.mark.requirements("HID-01")
 def test_what_the_owner_gave_is_not_usable_any_more(caplog, tmp_path):
     """A file of authorities that has gone, a cookie that is no header: the line names the one, and not the other."""
     file, jar = tmp_path / "authority.pem", http.cookiejar.CookieJar()
@@ -137,7 +137,7 @@ ENDS = [
 ]
 
 
-@pytest.mark.rows("HID-01", "ERR-08")
+@pytest.mark.requirements("HID-01", "ERR-08")
 @pytest.mark.parametrize(("row", "verbs", "settings"), ENDS)
 def test_an_open_connection_that_ends(caplog, url, row, verbs, settings):
     """Each end that is not clean has its line, one only."""
@@ -159,7 +159,7 @@ def test_an_open_connection_that_ends(caplog, url, row, verbs, settings):
         assert "in the middle of a message" in said
 
 
-@pytest.mark.rows("HID-05", "TMO-03")
+@pytest.mark.requirements("HID-05", "TMO-03")
 def test_what_never_reaches_a_server(caplog, url, peer):
     """A name, a port, a time limit, and a program that gives up."""
     said = play(caplog, url("accept", origin="ws://nowhere.invalid"))
@@ -175,7 +175,7 @@ def test_what_never_reaches_a_server(caplog, url, peer):
     assert explained(said) == "the program closed it before it was open"
 
 
-@pytest.mark.rows("ERR-12")
+@pytest.mark.requirements("ERR-12")
 def test_tls_in_words(caplog, url):
     """The right scheme for the port, certificates, and alerts."""
     alert = url("raw 15030100020246", "fin")
@@ -246,7 +246,7 @@ def tls_server(configure):
         yield port, trusting
 
 
-@pytest.mark.rows("ERR-11", "BYE-02")
+@pytest.mark.requirements("ERR-11", "BYE-02")
 def test_ends_of_the_program_and_lost_bytes(caplog, url, monkeypatch):
     """Tasks that are canceled, and a Close that comes while much waits to be sent."""
 
@@ -280,7 +280,7 @@ PROXIES = [
 ]
 
 
-@pytest.mark.rows("HSK-13", "HID-05")
+@pytest.mark.requirements("HSK-13", "HID-05")
 @pytest.mark.parametrize(("row", "scheme", "answer"), PROXIES)
 def test_what_a_proxy_does(caplog, row, scheme, answer):
     """Which proxy, and where it is named, and what it said."""
@@ -297,7 +297,7 @@ def test_what_a_proxy_does(caplog, row, scheme, answer):
     assert said.startswith((f"the proxy {proxy} (UserAgent(proxy=…)) ", "the server "))
 
 
-@pytest.mark.rows("HSK-13", "TMO-03")
+@pytest.mark.requirements("HSK-13", "TMO-03")
 def test_proxies_that_cannot_be(caplog, monkeypatch):
     """What is named wrongly, is not there, has a certificate of nobody, or says nothing."""
     monkeypatch.setenv("https_proxy", "ftp://user:s3cret@proxy.test")
@@ -337,7 +337,7 @@ REFUSALS = [
 ]  # fmt: skip
 
 
-@pytest.mark.rows("HID-01", "ERR-02")
+@pytest.mark.requirements("HID-01", "ERR-02")
 @pytest.mark.parametrize(("answer", "words"), REFUSALS)
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 def test_what_a_refusal_says(caplog, monkeypatch, answer, words, size):
@@ -374,7 +374,7 @@ def test_what_a_refusal_says(caplog, monkeypatch, answer, words, size):
         assert word in said
 
 
-@pytest.mark.rows("HID-01")
+@pytest.mark.requirements("HID-01")
 @pytest.mark.parametrize(
     "repeated",
     [

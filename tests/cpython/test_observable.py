@@ -31,7 +31,7 @@ class Target(EventTarget):
         self.count = sum(map(len, self._pyws_listeners.values()))
 
 
-@pytest.mark.rows("WHN-01", "WHN-06")
+@pytest.mark.requirements("WHN-01", "WHN-06")
 @pytest.mark.parametrize("way", ["break", "raise", "return", "cancel"])
 def test_what_is_left_early_leaves_no_listener(way):
     """However an `async for` is left, nobody listens any more at that very moment."""
@@ -66,7 +66,7 @@ def test_what_is_left_early_leaves_no_listener(way):
     asyncio.run(main())
 
 
-@pytest.mark.rows("WHN-06")
+@pytest.mark.requirements("WHN-06")
 def test_first_that_is_canceled_leaves_no_listener():
     """By a time limit, too."""
 
@@ -81,7 +81,7 @@ def test_first_that_is_canceled_leaves_no_listener():
     asyncio.run(main())
 
 
-@pytest.mark.rows("WHN-06")
+@pytest.mark.requirements("WHN-06")
 def test_first_that_is_canceled_in_the_turn_of_its_event():
     """The event, or the end of the target, comes after the cancellation, and before the loop has reported that."""
 
@@ -99,7 +99,7 @@ def test_first_that_is_canceled_in_the_turn_of_its_event():
     asyncio.run(main())
 
 
-@pytest.mark.rows("WHN-04", "WHN-06")
+@pytest.mark.requirements("WHN-04", "WHN-06")
 def test_a_socket_that_is_only_awaited_stays_alive(peer):
     """While a loop waits, collections change nothing; when the loop was left, the socket is garbage."""
 
@@ -126,7 +126,7 @@ def test_a_socket_that_is_only_awaited_stays_alive(peer):
     assert play(peer, conversation) == ["one", None]
 
 
-@pytest.mark.rows("WHN-04")
+@pytest.mark.requirements("WHN-04")
 def test_who_is_canceled_takes_nothing_along(peer):
     """One who waited and was canceled just as an event came leaves that event to the next."""
 

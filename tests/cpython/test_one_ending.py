@@ -73,7 +73,7 @@ async def end_it(thing, verbs, act, waiting):
             task.cancel()
 
 
-@pytest.mark.rows("BYE-02", "EVT-01", "EVT-16")
+@pytest.mark.requirements("BYE-02", "EVT-01", "EVT-16")
 @pytest.mark.parametrize("kind", ["WebSocket", "ReconnectingWebSocket", "WebSocketStream"])
 @pytest.mark.parametrize("way", WAYS)
 def test_everyone_hears_the_end(runner, url, monkeypatch, kind, way):

@@ -31,7 +31,7 @@ def test_messages_may_come_in_any_pieces(server, number, sizes):
     assert rows(server.play(Conversation(stream, sizes))) == whole
 
 
-@pytest.mark.rows("ERR-02", "HID-01")
+@pytest.mark.requirements("ERR-02", "HID-01")
 def test_a_refusal_counts_although_a_reset_follows(server):
     """Its body is not whole: the log has its beginning."""
     refusal = head("Content-Length: 100", status="HTTP/1.1 403 Forbidden", upgrade=False) + b"no token"
@@ -52,7 +52,7 @@ def test_a_server_may_speak_before_it_is_asked(server):
         assert "longer than 262144 bytes" in server.reasons[0]
 
 
-@pytest.mark.rows("PMD-06")
+@pytest.mark.requirements("PMD-06")
 def test_the_final_blocks_of_a_message_are_counted_together(server):
     """Each is smaller than `max_size`, 1000 bytes, and the message is not."""
     blocks = deflated(bytes(600), flush=zlib.Z_FINISH)

@@ -39,7 +39,7 @@ def environment(monkeypatch):
 ONE, TWO, THREE = "http://one:1", "http://two:2", "http://three:3"
 
 
-@pytest.mark.rows("HSK-13")
+@pytest.mark.requirements("HSK-13")
 @pytest.mark.parametrize(
     ("variables", "ws", "wss"),
     [
@@ -97,7 +97,7 @@ FAR = [
 ]  # fmt: skip
 
 
-@pytest.mark.rows("HSK-13")
+@pytest.mark.requirements("HSK-13")
 @pytest.mark.parametrize("host", LOCAL + FAR)
 def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(host, monkeypatch):
     """Chromium's implicit rules, each seen in Chromium itself; an owner's proxy is for all hosts."""
@@ -151,7 +151,7 @@ BYPASS = [
 ]
 
 
-@pytest.mark.rows("HSK-13")
+@pytest.mark.requirements("HSK-13")
 @pytest.mark.parametrize(("rules", "direct", "proxied"), BYPASS, ids=[rules for rules, *_ in BYPASS])
 def test_no_proxy(rules, direct, proxied, monkeypatch):
     """Names with what is below them, patterns, addresses, networks, ports, schemes; all else means nothing."""
@@ -362,7 +362,7 @@ WAYS = {
 }
 
 
-@pytest.mark.rows("HSK-13")
+@pytest.mark.requirements("HSK-13")
 @pytest.mark.parametrize("size", [1, 7, 65536])
 @pytest.mark.parametrize("way", WAYS)
 def test_any_cut(runner, way, size):
@@ -667,7 +667,7 @@ def test_a_cancel_at_any_moment_leaves_nothing_open(runner, context, trust, tls)
 # Through them, by WebSocket
 
 
-@pytest.mark.rows("HSK-13")
+@pytest.mark.requirements("HSK-13")
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
 def test_small_messages_do_not_wait(runner, peer, context, authority, scheme, tmp_path):
     """TCP_NODELAY is set on what leads to a proxy."""
@@ -696,7 +696,7 @@ def sockets_to(port):
                     yield item
 
 
-@pytest.mark.rows("HSK-13")
+@pytest.mark.requirements("HSK-13")
 def test_the_addresses_of_a_proxy_race(runner, peer, monkeypatch):
     """One that refuses does not matter when another answers."""
     resolving(monkeypatch, {"proxy.test": ["127.0.0.1", "127.0.0.2"]})
@@ -737,7 +737,7 @@ def secure_peer():
         yield peer
 
 
-@pytest.mark.rows("HSK-13")
+@pytest.mark.requirements("HSK-13")
 def test_real_proxies(runner, program, authority, peer, secure_peer, tmp_path, caplog):
     """`ws:` and `wss:`, TLS in TLS too: what is sent comes back; who has no password hears so in the log."""
     ports, credentials = program

@@ -88,7 +88,7 @@ async def as_it_asks_again(peer):
 PHASES = [in_handshake, in_conversation, away, back_again, before_it_asks, while_it_asks, as_it_asks_again]
 
 
-@pytest.mark.rows("REC-05", "REC-17")
+@pytest.mark.requirements("REC-05", "REC-17")
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.__name__)
 def test_nothing_is_left_after_the_end(runner, peer, phase):
     """Whenever `close` was called, one `close` event later there is no task or timer, and the object is garbage."""
@@ -125,7 +125,7 @@ def test_a_program_may_end_in_any_phase(runner, peer, phase):
     assert thing() is None
 
 
-@pytest.mark.rows("REC-05", "REC-12")
+@pytest.mark.requirements("REC-05", "REC-12")
 @pytest.mark.parametrize("rounds", range(8))
 def test_no_function_is_asked_after_close(runner, peer, rounds):
     """In whichever round of the loop after a loss `close` was called: the task may be there, and not have begun."""
@@ -146,7 +146,7 @@ def test_no_function_is_asked_after_close(runner, peer, rounds):
     assert runner.run(main()) == 0
 
 
-@pytest.mark.rows("REC-12")
+@pytest.mark.requirements("REC-12")
 def test_what_a_function_waits_for_may_be_canceled(runner, peer, monkeypatch):
     """That is a failed attempt like any other, also where nothing limits its time."""
 
@@ -172,7 +172,7 @@ def test_what_a_function_waits_for_may_be_canceled(runner, peer, monkeypatch):
     assert reported == [asyncio.CancelledError]
 
 
-@pytest.mark.rows("REC-17")
+@pytest.mark.requirements("REC-17")
 def test_it_needs_nobody_to_hold_it(runner, peer):
     """A program may drop it and live on in its listeners, through several connections."""
 
@@ -188,7 +188,7 @@ def test_it_needs_nobody_to_hold_it(runner, peer):
     assert runner.run(main()) == "back"
 
 
-@pytest.mark.rows("REC-17")
+@pytest.mark.requirements("REC-17")
 def test_a_script_lives_while_it_is_away(peer, tmp_path):
     """`python -m pyws run` waits for a socket that waits, and ends with it."""
     script = tmp_path / "script.py"
@@ -242,21 +242,21 @@ def journal(runner, peer, *parts, function=False, **options):
     return written
 
 
-@pytest.mark.rows("REC-20", "REC-06")
+@pytest.mark.requirements("REC-20", "REC-06")
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 426])
 def test_a_refusal_that_will_not_change_is_the_end(runner, peer, status):
     """Told as the standard tells it; the server is asked no more."""
     assert journal(runner, peer, refusal(status), WELCOME) == REFUSED
 
 
-@pytest.mark.rows("REC-20")
+@pytest.mark.requirements("REC-20")
 @pytest.mark.parametrize("status", [200, 302, 402, 405, 408, 418, 429, 500, 502, 503, 504])
 def test_any_other_refusal_may_change(runner, peer, status):
     """Another attempt follows."""
     assert journal(runner, peer, refusal(status), WELCOME) == [f"{LOST} attempt 1 in 10 ms", *OPENED]
 
 
-@pytest.mark.rows("REC-20", "REC-12")
+@pytest.mark.requirements("REC-20", "REC-12")
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_fresh_token_may_help_once(runner, peer, status):
     """Where a function is asked, the same refusal a second time is the end, unless there was a connection between."""
@@ -274,7 +274,7 @@ def test_a_fresh_token_may_help_once(runner, peer, status):
     assert journal(runner, peer, refusal(404), WELCOME, **ends) == REFUSED
 
 
-@pytest.mark.rows("REC-20")
+@pytest.mark.requirements("REC-20")
 def test_the_program_says_which_refusals_are_final(runner, peer):
     """A set or a range; then no other is, and a function makes no difference."""
     for final in ({503}, range(500, 600)):
@@ -303,7 +303,7 @@ def delay_after(runner, peer, *headers, status=503, **options):
     return runner.run(main())
 
 
-@pytest.mark.rows("REC-21")
+@pytest.mark.requirements("REC-21")
 @pytest.mark.parametrize("status", [429, 503, 302, 500])
 def test_a_server_may_say_when_to_come_back(runner, peer, status):
     """In seconds; it is not asked before."""
@@ -312,7 +312,7 @@ def test_a_server_may_say_when_to_come_back(runner, peer, status):
     assert delay_after(runner, peer, "Retry-After: 90 ", status=status, max_retry_after=120) == 90
 
 
-@pytest.mark.rows("REC-21")
+@pytest.mark.requirements("REC-21")
 def test_a_server_may_say_a_date(runner, peer):
     """In each of the forms of HTTP (RFC 9110, 5.6.7)."""
     moment = time.time() + 100
@@ -324,7 +324,7 @@ def test_a_server_may_say_a_date(runner, peer):
         assert 90 < delay_after(runner, peer, f"Retry-After: {date}") <= 100, date
 
 
-@pytest.mark.rows("REC-21")
+@pytest.mark.requirements("REC-21")
 @pytest.mark.parametrize(
     "value",
     ["", "0", "-5", "soon", "1.5", "5 s", "5, 7", "\xb2", "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 99 Oct 2090"],
@@ -335,14 +335,14 @@ def test_what_says_nothing_of_the_future_is_no_word(runner, peer, value):
     assert delay_after(runner, peer, f"Retry-After: {value}") == 0.01
 
 
-@pytest.mark.rows("REC-21")
+@pytest.mark.requirements("REC-21")
 def test_a_number_too_large_for_any_clock_is_an_hour(runner, peer):
     """However many digits it has."""
     for digits in (9, 30, 5000):
         assert delay_after(runner, peer, "Retry-After: " + "9" * digits) == 3600
 
 
-@pytest.mark.rows("REC-21")
+@pytest.mark.requirements("REC-21")
 def test_the_program_says_how_long_a_server_may_put_it_off(runner, peer):
     """Its own delay is waited for in any case, and a method tries at once."""
     assert delay_after(runner, peer, "Retry-After: 50", max_retry_after=0) == 0.01
@@ -364,7 +364,7 @@ def test_the_program_says_how_long_a_server_may_put_it_off(runner, peer):
 # What is not given to a connection that has ended
 
 
-@pytest.mark.rows("REC-09", "REC-11")
+@pytest.mark.requirements("REC-09", "REC-11")
 def test_a_close_right_behind_the_handshake_takes_nothing_with_it(runner, peer):
     """What waited, and what the `open` listener sent, goes to the next connection, once and in order."""
 
@@ -387,7 +387,7 @@ def test_a_close_right_behind_the_handshake_takes_nothing_with_it(runner, peer):
     assert texts == ["text 'waited'", "text 'open'", "text 'away'"]
 
 
-@pytest.mark.rows("REC-09", "REC-05")
+@pytest.mark.requirements("REC-09", "REC-05")
 def test_what_waited_is_sent_before_a_close_inside_open(runner, peer):
     """`close` in the listener of `open` ends a connection that has taken all."""
 
@@ -417,7 +417,7 @@ def eager(loop, coroutine, **options):
 FACTORIES = {"lazy": None} if sys.version_info < (3, 12) else {"lazy": None, "eager": eager}
 
 
-@pytest.mark.rows("REC-24")
+@pytest.mark.requirements("REC-24")
 @pytest.mark.parametrize("factory", FACTORIES)
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.__name__)
 def test_it_ends_where_all_tasks_are_canceled(runner, peer, phase, factory):
@@ -444,7 +444,7 @@ def test_it_ends_where_all_tasks_are_canceled(runner, peer, phase, factory):
     assert runner.run(main()) == (["close"], [])
 
 
-@pytest.mark.rows("REC-24")
+@pytest.mark.requirements("REC-24")
 def test_it_ends_where_all_tasks_are_canceled_right_before_a_close(runner, peer):
     """By a listener, where the server's Close has come in the same read as its handshake."""
 
@@ -469,7 +469,7 @@ def test_it_ends_where_all_tasks_are_canceled_right_before_a_close(runner, peer)
     assert runner.run(main()) == (["open", "message", "close"], [])
 
 
-@pytest.mark.rows("REC-24")
+@pytest.mark.requirements("REC-24")
 def test_a_function_whose_own_wait_is_canceled_too(runner, peer):
     """It waits for a task of the program's, that is canceled with all others."""
 
@@ -494,7 +494,7 @@ def test_a_function_whose_own_wait_is_canceled_too(runner, peer):
 # Exceptions that end programs
 
 
-@pytest.mark.rows("REC-25", "REC-13")
+@pytest.mark.requirements("REC-25", "REC-13")
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
 @pytest.mark.parametrize("place", ["url", "protocols", "open", "message", "reconnecting", "error", "close"])
 def test_what_ends_a_program_ends_nothing_here(runner, peer, error, place):
@@ -540,7 +540,7 @@ def test_what_ends_a_program_ends_nothing_here(runner, peer, error, place):
 # Chance, and crowds
 
 
-@pytest.mark.rows("REC-07")
+@pytest.mark.requirements("REC-07")
 @pytest.mark.parametrize("jitter", [0, 0.5, 1])
 def test_the_share_of_chance(jitter):
     """Delays are spread evenly over that share of each, and never longer than without it."""
@@ -561,7 +561,7 @@ def test_the_share_of_chance(jitter):
             assert all(abs(tenth - 200) < 80 for tenth in tenths)
 
 
-@pytest.mark.rows("REC-07")
+@pytest.mark.requirements("REC-07")
 def test_a_thousand_attempts():
     """No number grows beyond what can be reckoned with."""
     from pyws.backoff import Backoff
@@ -570,7 +570,7 @@ def test_a_thousand_attempts():
     assert [backoff.next() for _ in range(2000)] == [1, 10] + [60] * 1998
 
 
-@pytest.mark.rows("REC-02", "REC-18")
+@pytest.mark.requirements("REC-02", "REC-18")
 def test_a_hundred_come_back_to_a_server_that_starts_anew(runner):
     """On the same port, after it refused for a while; all of them, and not all at once."""
     crowd = 100
@@ -619,7 +619,7 @@ def test_a_hundred_come_back_to_a_server_that_starts_anew(runner):
 # Threads, loops
 
 
-@pytest.mark.rows("REC-16")
+@pytest.mark.requirements("REC-16")
 def test_another_thread_is_told_so(runner, peer):
     """`send` and `close` raise there, while it is away and while it is not; by the loop's door they work."""
 
@@ -644,7 +644,7 @@ def test_another_thread_is_told_so(runner, peer):
     assert runner.run(main()) == [message] * 5
 
 
-@pytest.mark.rows("REC-14")
+@pytest.mark.requirements("REC-14")
 @pytest.mark.parametrize("url", ["ws://127.0.0.1:1/", lambda: "ws://127.0.0.1:1/"], ids=["str", "function"])
 def test_it_needs_a_loop(url):
     """As `WebSocket` does."""
@@ -656,12 +656,12 @@ def test_it_needs_a_loop(url):
 
 
 @pytest.mark.once
-@pytest.mark.cells("chromium", "pyodide-firefox", "brython-firefox")
-@pytest.mark.rows("REC-22", "REC-17")
-def test_a_page_is_listened_to_only_while_it_is_away(cell, peer):
+@pytest.mark.runtimes("chromium", "pyodide-firefox", "brython-firefox")
+@pytest.mark.requirements("REC-22", "REC-17")
+def test_a_page_is_listened_to_only_while_it_is_away(runtime, peer):
     """What waits for the page to wake leaves no listener behind."""
     inside(
-        cell,
+        runtime,
         """
         globalThis.listening = [];
         globalThis.listened = 0;
@@ -681,24 +681,24 @@ def test_a_page_is_listened_to_only_while_it_is_away(cell, peer):
     )
     try:
         for name in ("what_wakes_a_page_wakes_it", "it_tries_now", "close_ends_it_while_it_is_away"):
-            result = cell.run(name, peer.origin, f"reconnecting-{next(numbers)}")
+            result = runtime.run(name, peer.origin, f"reconnecting-{next(numbers)}")
             assert result["journal"] == result["expected"], result["error"]
     finally:
         inside(
-            cell,
+            runtime,
             """
             [EventTarget.prototype.addEventListener, EventTarget.prototype.removeEventListener] = unwatched;
             null;
             """,
         )
-    assert inside(cell, "listened") > 0
-    assert inside(cell, "listening.length") == 0
+    assert inside(runtime, "listened") > 0
+    assert inside(runtime, "listening.length") == 0
 
 
 # The package
 
 
-@pytest.mark.rows("REC-05")
+@pytest.mark.requirements("REC-05")
 def test_a_close_while_the_server_closes_is_the_end(runner, peer):
     """The server's code counts, and no attempt follows."""
 
@@ -715,7 +715,7 @@ def test_a_close_while_the_server_closes_is_the_end(runner, peer):
     assert (closed.code, closed.wasClean, state) == (1001, True, 3)
 
 
-@pytest.mark.rows("REC-13", "REC-05")
+@pytest.mark.requirements("REC-13", "REC-05")
 def test_a_function_that_fails_after_close_is_reported(runner, monkeypatch):
     """It was canceled by `close()`, and raises another exception: no attempt follows, and one `close`."""
     journal = []
@@ -766,11 +766,11 @@ def test_a_loop_that_ends_reports_no_coroutine(runner, monkeypatch, place):
     assert connection is None or connection.state == 0
 
 
-@pytest.mark.rows("REC-19")
-def test_import_does_not_load_it(cell):
+@pytest.mark.requirements("REC-19")
+def test_import_does_not_load_it(runtime):
     """In no runtime: only who asks for it gets it."""
-    assert "pyws.websocket" in cell.imported_by_pyws()
-    assert "pyws.reconnecting" not in cell.imported_by_pyws()
+    assert "pyws.websocket" in runtime.imported_by_pyws()
+    assert "pyws.reconnecting" not in runtime.imported_by_pyws()
 
 
 def test_an_unknown_name_is_one():
@@ -783,7 +783,7 @@ def test_an_unknown_name_is_one():
     assert pyws.ReconnectingWebSocket is sys.modules["pyws.reconnecting"].ReconnectingWebSocket
 
 
-@pytest.mark.rows("REC-12")
+@pytest.mark.requirements("REC-12")
 def test_the_example_of_the_guide(peer, tmp_path):
     """Run as the guide says of scripts like it: the server goes away once."""
     url = address(peer, ["accept", "read", "fin"], ["accept", "text news", "close 1000"])

@@ -86,7 +86,7 @@ def frames(data):
         data = data[6 + size :]
 
 
-@pytest.mark.rows("TMO-03")
+@pytest.mark.requirements("TMO-03")
 def test_a_server_that_accepts_in_the_last_moment_has_accepted():
     """The time limit is over in the turn in which the answer is read."""
 
@@ -107,7 +107,7 @@ def test_a_server_that_accepts_in_the_last_moment_has_accepted():
     run(main)
 
 
-@pytest.mark.rows("GCO-05")
+@pytest.mark.requirements("GCO-05")
 def test_a_socket_that_is_dropped_while_the_server_accepts_is_closed():
     """It is garbage when the answer is read."""
 
@@ -126,7 +126,7 @@ def test_a_socket_that_is_dropped_while_the_server_accepts_is_closed():
     run(main)
 
 
-@pytest.mark.rows("CLS-20")
+@pytest.mark.requirements("CLS-20")
 def test_a_close_in_the_turn_in_which_tcp_ends_comes_too_late(caplog):
     """Nothing is written after the server has ended: unclean, no error, and the log speaks of the server."""
 
@@ -148,7 +148,7 @@ def test_a_close_in_the_turn_in_which_tcp_ends_comes_too_late(caplog):
     assert record.getMessage().endswith("the server ended the connection, without a Close frame")
 
 
-@pytest.mark.rows("BYE-03")
+@pytest.mark.requirements("BYE-03")
 def test_a_close_after_the_tasks_were_canceled_sends_its_own_code():
     """The program's end finds it in the queue."""
 
@@ -167,7 +167,7 @@ def test_a_close_after_the_tasks_were_canceled_sends_its_own_code():
     run(main)
 
 
-@pytest.mark.rows("REC-05")
+@pytest.mark.requirements("REC-05")
 def test_a_time_limit_that_is_over_after_close_says_nothing(caplog):
     """The program has closed it: the log does not blame the server."""
 
@@ -185,7 +185,7 @@ def test_a_time_limit_that_is_over_after_close_says_nothing(caplog):
     assert record.getMessage().endswith(" failed: the program closed it before it was open")
 
 
-@pytest.mark.rows("PNG-04")
+@pytest.mark.requirements("PNG-04")
 def test_a_server_may_be_silent_while_it_closes():
     """A Ping went out before `close()`, and the time for a sign of life is over after it: `closing_timeout` decides."""
 
@@ -205,7 +205,7 @@ def test_a_server_may_be_silent_while_it_closes():
     run(main)
 
 
-@pytest.mark.rows("PNG-04")
+@pytest.mark.requirements("PNG-04")
 def test_no_ping_follows_the_close_frame():
     """RFC 6455, 5.5.1: nothing is sent after it."""
 

@@ -18,7 +18,7 @@ def listening():
     return sock
 
 
-@pytest.mark.rows("BUF-02", "BUF-09", "SND-16")
+@pytest.mark.requirements("BUF-02", "BUF-09", "SND-16")
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
 @pytest.mark.parametrize("compression", [False, True], ids=["plain", "deflate"])
 def test_what_waits_is_counted_and_arrives_in_order(runner, secure, compression):

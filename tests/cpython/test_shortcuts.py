@@ -36,13 +36,13 @@ def long_way(monkeypatch):
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_long_way_has_the_same_journal(long_way, peer, name):
-    with CPython("cpython") as cell:
-        result = cell.run(name, peer.origin, f"long-{name}-{next(numbers)}")
+    with CPython("cpython") as runtime:
+        result = runtime.run(name, peer.origin, f"long-{name}-{next(numbers)}")
     assert (result["error"], result["journal"]) == (None, result["expected"])
 
 
 def test_the_long_way_is_long(long_way, peer):
     """The fixture does what it says."""
-    with CPython("cpython") as cell:
-        cell.run("a_mebibyte_survives_the_round_trip", peer.origin, "long")
+    with CPython("cpython") as runtime:
+        runtime.run("a_mebibyte_survives_the_round_trip", peer.origin, "long")
     assert long_way == {"came": 3, "went": 2}  # the server's Close too

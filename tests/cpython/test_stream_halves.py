@@ -65,7 +65,7 @@ async def turns():
         await asyncio.sleep(0)
 
 
-@pytest.mark.rows("WSS-17")
+@pytest.mark.requirements("WSS-17")
 def test_the_source_is_pulled_when_all_was_taken():
     """Not before: two messages, then the second is taken."""
 
@@ -85,7 +85,7 @@ def test_the_source_is_pulled_when_all_was_taken():
     assert asyncio.run(main()) == ["one", "pull", "two", True]
 
 
-@pytest.mark.rows("WSS-17")
+@pytest.mark.requirements("WSS-17")
 def test_a_readable_half_is_a_loop_over_its_messages():
     """To the end; while a reader has it, only that may read."""
 
@@ -103,7 +103,7 @@ def test_a_readable_half_is_a_loop_over_its_messages():
     assert asyncio.run(main()) == ["one", "two"]
 
 
-@pytest.mark.rows("WSS-18")
+@pytest.mark.requirements("WSS-18")
 def test_a_reader_that_is_canceled_ends_and_tells_the_source():
     """What was not read is lost, and `closed` is kept."""
 
@@ -118,7 +118,7 @@ def test_a_reader_that_is_canceled_ends_and_tells_the_source():
     assert asyncio.run(main()) == ["cancel enough", True]
 
 
-@pytest.mark.rows("WSS-07")
+@pytest.mark.requirements("WSS-07")
 def test_an_error_comes_after_the_messages_that_had_come_and_is_known_to_be_told():
     """The outcome knows that a task was told of it."""
 
@@ -138,7 +138,7 @@ def test_an_error_comes_after_the_messages_that_had_come_and_is_known_to_be_told
     assert asyncio.run(main()) == ["pull", "one", False, None, True]
 
 
-@pytest.mark.rows("WSS-17", "WSS-19")
+@pytest.mark.requirements("WSS-17", "WSS-19")
 def test_ready_comes_when_everything_that_was_written_has_left():
     """`desiredSize` counts it down, and `close` is not ready for more."""
 
@@ -163,7 +163,7 @@ def test_ready_comes_when_everything_that_was_written_has_left():
     assert asyncio.run(main()) == ["write A", "write B", -1, False, 0, False, 1, True, "close", 0]
 
 
-@pytest.mark.rows("WSS-18")
+@pytest.mark.requirements("WSS-18")
 def test_a_lock_that_is_released_ends_what_waits():
     """Once; it may be released again, and after the end, too."""
 
@@ -193,7 +193,7 @@ def test_a_lock_that_is_released_ends_what_waits():
     asyncio.run(main())
 
 
-@pytest.mark.rows("WSS-18")
+@pytest.mark.requirements("WSS-18")
 def test_an_abort_is_the_reason_of_everything_after_it():
     """Of the promise `closed`, of `ready`, and of a second `close`."""
 

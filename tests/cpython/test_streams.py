@@ -53,7 +53,7 @@ async def settled(number):
     return now
 
 
-@pytest.mark.rows("WSS-17")
+@pytest.mark.requirements("WSS-17")
 def test_a_stream_that_has_failed_is_not_resumed(peer):
     """It was paused, and its connection is closed while a message is taken."""
 
@@ -78,7 +78,7 @@ def test_a_stream_that_has_failed_is_not_resumed(peer):
     assert "".join(play(peer, conversation)) in ("a", "ab")
 
 
-@pytest.mark.rows("WSS-17")
+@pytest.mark.requirements("WSS-17")
 def test_a_server_waits_for_who_does_not_read(peer):
     """The bytes that it gets rid of come to a halt, and go on when somebody reads; above, one read is held."""
 
@@ -102,7 +102,7 @@ def test_a_server_waits_for_who_does_not_read(peer):
     play(peer, conversation)
 
 
-@pytest.mark.rows("WSS-17")
+@pytest.mark.requirements("WSS-17")
 def test_who_sends_waits_for_the_network(peer):
     """A peer that does not read: `send` waits, and little is held.
 
@@ -136,7 +136,7 @@ def test_who_sends_waits_for_the_network(peer):
     assert frames[sent + 1 :] == ["text 'last'", "close"]
 
 
-@pytest.mark.rows("WSS-17")
+@pytest.mark.requirements("WSS-17")
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
 def test_a_write_ends_when_the_kernel_has_its_message(loop, tls):
@@ -169,7 +169,7 @@ def test_a_write_ends_when_the_kernel_has_its_message(loop, tls):
     assert [frame[:12] for frame in frames] == ["binary <3355", "text 'behind", "close"]
 
 
-@pytest.mark.rows("WSS-07", "WSS-17")
+@pytest.mark.requirements("WSS-07", "WSS-17")
 @pytest.mark.parametrize("end", ["reset", "raw ffff", "fin", "close 3000"])
 def test_who_wrote_and_saw_no_error_lost_nothing(peer, end):
     """The server reads nothing any more and ends it in some way: the write that waits fails, and those after it."""
@@ -190,7 +190,7 @@ def test_who_wrote_and_saw_no_error_lost_nothing(peer, end):
     play(peer, conversation)
 
 
-@pytest.mark.rows("WSS-07")
+@pytest.mark.requirements("WSS-07")
 def test_everyone_hears_when_the_tasks_of_the_loop_are_canceled(peer):
     """As a graceful shutdown does, which goes on for a moment: whoever waits for anything of a stream is told."""
 
@@ -222,7 +222,7 @@ def test_everyone_hears_when_the_tasks_of_the_loop_are_canceled(peer):
     play(peer, conversation)
 
 
-@pytest.mark.rows("WSS-15", "WSS-17")
+@pytest.mark.requirements("WSS-15", "WSS-17")
 def test_a_read_that_is_canceled_loses_nothing(peer):
     """By a time limit, while waiting or just as the message comes."""
 
@@ -246,7 +246,7 @@ def test_a_read_that_is_canceled_loses_nothing(peer):
     play(peer, conversation)
 
 
-@pytest.mark.rows("WSS-04", "WSS-05")
+@pytest.mark.requirements("WSS-04", "WSS-05")
 def test_one_who_waits_may_be_canceled(peer):
     """`opened` and `closed` go on for the others."""
 
@@ -262,7 +262,7 @@ def test_one_who_waits_may_be_canceled(peer):
     play(peer, conversation)
 
 
-@pytest.mark.rows("WSS-01")
+@pytest.mark.requirements("WSS-01")
 def test_a_block_that_is_canceled_closes(peer):
     """`async with` that is left by a cancellation, before it opens or after, leaves no connection."""
 
@@ -285,7 +285,7 @@ def test_a_block_that_is_canceled_closes(peer):
     play(peer, conversation)
 
 
-@pytest.mark.rows("WSS-08", "WSS-21")
+@pytest.mark.requirements("WSS-08", "WSS-21")
 @pytest.mark.parametrize("unread", [2, 1000])
 def test_a_server_that_closes_is_not_kept_waiting(peer, unread):
     """Messages that nobody reads, in the same read as its Close frame, do not delay the end, and are there after it."""
@@ -301,7 +301,7 @@ def test_a_server_that_closes_is_not_kept_waiting(peer, unread):
     play(peer, conversation)
 
 
-@pytest.mark.rows("WSS-17", "WSS-19")
+@pytest.mark.requirements("WSS-17", "WSS-19")
 def test_a_stream_that_is_paused_can_be_closed(peer):
     """The server is in the midst of sending more than anybody reads: our Close is answered all the same."""
 
@@ -314,7 +314,7 @@ def test_a_stream_that_is_paused_can_be_closed(peer):
     assert play(peer, conversation) == 1000
 
 
-@pytest.mark.rows("WSS-14")
+@pytest.mark.requirements("WSS-14")
 def test_nothing_is_left_of_a_stream(peer):
     """When it is closed it is garbage, whatever was awaited of it and however long its signal lives."""
 
@@ -371,7 +371,7 @@ def test_the_guide_s_example_runs(peer, capsys):
     assert capsys.readouterr().out == "Hello 🌍\n"
 
 
-@pytest.mark.rows("WSS-17", "GCO-03")
+@pytest.mark.requirements("WSS-17", "GCO-03")
 def test_a_stream_that_waits_for_its_reader_is_not_garbage(peer):
     """Nothing reads its socket then, and so no selector knows it."""
 

@@ -141,7 +141,7 @@ def frames(data):
 # Time limits
 
 
-@pytest.mark.rows("TMO-01")
+@pytest.mark.requirements("TMO-01")
 def test_the_server_has_a_minute_to_answer_our_close(play):
     """Then the connection is closed, which is no error."""
 
@@ -162,7 +162,7 @@ def test_the_server_has_a_minute_to_answer_our_close(play):
     ]
 
 
-@pytest.mark.rows("TMO-02", "SRV-07")
+@pytest.mark.requirements("TMO-02", "SRV-07")
 @pytest.mark.parametrize("ours", [False, True], ids=["the server began", "we began"])
 def test_the_server_has_two_seconds_to_end_tcp(play, ours):
     """After both Close frames; then TCP is ended from here, and that is clean."""
@@ -180,7 +180,7 @@ def test_the_server_has_two_seconds_to_end_tcp(play, ours):
     assert play(conversation) == ["open 1", "meanwhile 2", "close 3 clean 3000 'bye'"]
 
 
-@pytest.mark.rows("TMO-03")
+@pytest.mark.requirements("TMO-03")
 def test_the_opening_handshake_has_four_minutes(play):
     """A server that accepts TCP and says nothing, or half an answer: error and close 1006."""
 
@@ -203,7 +203,7 @@ def test_the_opening_handshake_has_four_minutes(play):
     ]
 
 
-@pytest.mark.rows("TMO-03", "TMO-04", "CLS-13")
+@pytest.mark.requirements("TMO-03", "TMO-04", "CLS-13")
 def test_a_host_that_never_accepts_can_be_given_up(play):
     """While TCP is connecting: by the time limit and by `close()`; whoever waits for a turn has a limit too."""
 
@@ -233,7 +233,7 @@ def black_hole(port=0):
         yield server.getsockname()[1]
 
 
-@pytest.mark.rows("TMO-05", "PNG-04")
+@pytest.mark.requirements("TMO-05", "PNG-04")
 def test_a_day_of_silence_changes_nothing(play):
     """No Ping goes out and no limit of time ends an open connection."""
 
@@ -254,7 +254,7 @@ def test_a_day_of_silence_changes_nothing(play):
     ]
 
 
-@pytest.mark.rows("ERR-09", "BUF-09", "CLS-20")
+@pytest.mark.requirements("ERR-09", "BUF-09", "CLS-20")
 @pytest.mark.parametrize("verbs", [["stall"], ["close 1001 away", "stall"]], ids=["our close", "the server's close"])
 def test_a_server_that_never_reads_is_given_up(play, verbs):
     """What it did not take stays in `bufferedAmount`; unclean, though the server's code is kept; no error."""
@@ -283,7 +283,7 @@ def test_a_server_that_never_reads_is_given_up(play, verbs):
 # Turns and addresses
 
 
-@pytest.mark.rows("TMO-04")
+@pytest.mark.requirements("TMO-04")
 def test_handshakes_take_turns_per_host_and_port(play, peer):
     """Eight to one peer come one by one, in order; one to another port does not wait."""
 
@@ -311,7 +311,7 @@ LOOPS = pytest.mark.parametrize("loop_class", ["asyncio:SelectorEventLoop", "uvl
 
 
 @LOOPS
-@pytest.mark.rows("TMO-06")
+@pytest.mark.requirements("TMO-06")
 def test_the_addresses_of_a_host_are_tried_in_turn(play, peer, monkeypatch, loop_class):
     """One that refuses is passed over at once, one that does not answer after a quarter of a second."""
     names = {
@@ -333,7 +333,7 @@ def test_the_addresses_of_a_host_are_tried_in_turn(play, peer, monkeypatch, loop
 
 
 @LOOPS
-@pytest.mark.rows("TMO-04")
+@pytest.mark.requirements("TMO-04")
 def test_names_of_one_address_take_turns(play, peer, monkeypatch, loop_class):
     """Whatever a host is called, and wherever else it can be reached: handshakes with one address do not overlap."""
     here = "127.0.0.1"
@@ -359,7 +359,7 @@ def test_names_of_one_address_take_turns(play, peer, monkeypatch, loop_class):
     assert [row for row in journal if "open" in row] == ["a.test open 1", "127.0.0.1 open 1", "b.test open 1"]
 
 
-@pytest.mark.rows("TMO-06", "CON-07")
+@pytest.mark.requirements("TMO-06", "CON-07")
 def test_ipv6_addresses_work(play, peer):
     """Brackets are of the URL: they are in the Host header and not in the address."""
     try:
@@ -378,7 +378,7 @@ def test_ipv6_addresses_work(play, peer):
     assert play(conversation) == ["open 1", "close 3 clean 1000 ''", "host is right True"]
 
 
-@pytest.mark.rows("TMO-07")
+@pytest.mark.requirements("TMO-07")
 def test_failures_bring_no_delay(play, peer):
     """However often a server refused, the next attempt begins at once."""
 
@@ -395,7 +395,7 @@ def test_failures_bring_no_delay(play, peer):
 # What is written
 
 
-@pytest.mark.rows("SND-16", "SND-17", "FRM-17", "SND-04", "SND-15")
+@pytest.mark.requirements("SND-16", "SND-17", "FRM-17", "SND-04", "SND-15")
 def test_every_frame_is_masked_afresh_and_as_short_as_can_be(play, peer):
     """Also empty messages, Pong and Close; each length has its shortest form, each message one frame."""
     sizes = [0, 0, 1, 125, 126, 65535, 65536]
@@ -424,7 +424,7 @@ def test_every_frame_is_masked_afresh_and_as_short_as_can_be(play, peer):
     assert len({mask for _, _, mask, _ in written}) == len(written)
 
 
-@pytest.mark.rows("SND-06", "SND-07", "SND-08", "BUF-03")
+@pytest.mark.requirements("SND-06", "SND-07", "SND-08", "BUF-03")
 def test_buffers_are_sent_as_their_bytes(play):
     """Items of any size in native order, the part a view shows, whatever its shape; counted in bytes."""
 
@@ -461,7 +461,7 @@ def test_buffers_are_sent_as_their_bytes(play):
     assert received == [expected for _, expected in cases]
 
 
-@pytest.mark.rows("FRM-01", "FRM-15")
+@pytest.mark.requirements("FRM-01", "FRM-15")
 @pytest.mark.parametrize(
     ("digits", "code"),
     [
@@ -483,7 +483,7 @@ def test_the_server_is_told_what_it_did_wrong(play, digits, code):
     assert [line[:16] for line in heard] == [f"heard close {code}", "heard eof"]
 
 
-@pytest.mark.rows("FRM-01", "FRM-15")
+@pytest.mark.requirements("FRM-01", "FRM-15")
 @pytest.mark.parametrize(
     "digits", ["880103", "880203ed", "880303e8ff", "8880", "887e0080" + "61" * 128, "0800", "c800", "8300", "8101ff"]
 )
@@ -504,7 +504,7 @@ def test_an_answer_goes_out_before_the_connection_fails(play, extensions, digits
     assert [line[:14] for line in heard[1:]] == ["heard close 10", "heard eof"]
 
 
-@pytest.mark.rows("SRV-08", "CLS-16", "SRV-01")
+@pytest.mark.requirements("SRV-08", "CLS-16", "SRV-01")
 def test_close_frames_that_cross(play):
     """Ours goes out although the server's has arrived unread: that is the answer, and the server's code counts."""
 
@@ -526,7 +526,7 @@ def wait_for_reset(ws):
     assert events.poll(PATIENCE * 1000)
 
 
-@pytest.mark.rows("ERR-08", "ERR-11")
+@pytest.mark.requirements("ERR-08", "ERR-11")
 def test_clean_means_that_our_answer_went_out(play):
     """TCP ends right after the server's Close: clean if the answer could be written, unclean after a reset."""
 
@@ -544,7 +544,7 @@ def test_clean_means_that_our_answer_went_out(play):
     ]
 
 
-@pytest.mark.rows("FRM-11")
+@pytest.mark.requirements("FRM-11")
 def test_an_announced_length_sets_nothing_aside(play):
     """2^62 bytes are announced: memory grows with what arrives only."""
 
@@ -566,7 +566,7 @@ def test_an_announced_length_sets_nothing_aside(play):
 # TLS that fails
 
 
-@pytest.mark.rows("ERR-12", "ERR-02")
+@pytest.mark.requirements("ERR-12", "ERR-02")
 def test_tls_that_fails_is_1006(play):
     """A certificate that nobody trusts, and a server that speaks no TLS."""
 
@@ -655,7 +655,7 @@ async def close_and_wait(sockets):
     await asyncio.get_running_loop().pass_time(60)
 
 
-@pytest.mark.rows("RST-08", "ERR-04", "ERR-05", "ERR-11", "EVT-16")
+@pytest.mark.requirements("RST-08", "ERR-04", "ERR-05", "ERR-11", "EVT-16")
 @pytest.mark.parametrize("direction", ["received", "sent"])
 @pytest.mark.parametrize("ending", ["fin", "reset", "silence"])
 def test_a_conversation_can_be_cut_after_any_byte(play, peer, direction, ending):
@@ -663,7 +663,7 @@ def test_a_conversation_can_be_cut_after_any_byte(play, peer, direction, ending)
     assert cuts(play, peer, direction, ending, close_and_wait if ending == "silence" else nothing) == []
 
 
-@pytest.mark.rows("RST-08", "FRM-01")
+@pytest.mark.requirements("RST-08", "FRM-01")
 def test_whatever_bytes_come_there_is_one_close(play):
     """Random bytes, and random frames, after a good handshake: the connection ends, once, and never hangs."""
     chance = random.Random(6455)
@@ -694,7 +694,7 @@ def test_whatever_bytes_come_there_is_one_close(play):
     assert play(conversation) == []
 
 
-@pytest.mark.rows("CON-17")
+@pytest.mark.requirements("CON-17")
 def test_a_hundred_sockets_at_once(play):
     """Each has its own conversation, all at the same time."""
 
@@ -715,7 +715,7 @@ def test_a_hundred_sockets_at_once(play):
     assert play(conversation) == []
 
 
-@pytest.mark.rows("CON-01", "TMO-04")
+@pytest.mark.requirements("CON-01", "TMO-04")
 def test_sockets_given_up_at_once_never_connect(play, peer):
     """`close()` in the task of the constructor: no conversation is begun, and the next in turn is not held up."""
 

@@ -58,7 +58,7 @@ def converse(peer, *verbs, agent=None, origin=None):
 DONE = ["open 1", "close 3 clean 1000 ''"]
 
 
-@pytest.mark.rows("CKE-04", "CKE-09", "PYQ-22")
+@pytest.mark.requirements("CKE-04", "CKE-09", "PYQ-22")
 def test_origin_and_headers_are_sent_when_asked_for(peer):
     """The owner sets the Origin header and others; without an owner there is none."""
     agent = UserAgent(origin="http://example.org", headers={"Authorization": "Bearer x", "X-Trace": "7"})
@@ -235,7 +235,7 @@ def test_authorities_that_cannot_be_read(tmp_path):
             UserAgent(authorities=path)
 
 
-@pytest.mark.rows("CKE-01", "CKE-02")
+@pytest.mark.requirements("CKE-01", "CKE-02")
 def test_cookies_are_kept_and_sent(peer):
     """A cookie set by one handshake, HttpOnly or not, is sent by the next; Secure and other paths stay at home."""
     agent = UserAgent(cookies=http.cookiejar.CookieJar())
@@ -267,7 +267,7 @@ def test_a_cookie_is_stored_before_open(peer):
     assert seen == [["1"]]
 
 
-@pytest.mark.rows("CKE-03")
+@pytest.mark.requirements("CKE-03")
 @pytest.mark.parametrize("status", ["401 Unauthorized", "302 Found", "403 Forbidden", "429 Too Many Requests"])
 @pytest.mark.parametrize(
     "rest",
@@ -430,7 +430,7 @@ def named(lines, name):
     return [line for line in lines if line.lower().startswith(name.lower() + ":")]
 
 
-@pytest.mark.rows("CKE-01", "CKE-06", "CKE-09")
+@pytest.mark.requirements("CKE-01", "CKE-06", "CKE-09")
 def test_each_header_is_sent_once_whoever_sets_it(peer):
     """The owner's take the place of ours and of the jar's, in any letter case."""
     jar = http.cookiejar.CookieJar()
@@ -446,7 +446,7 @@ def test_each_header_is_sent_once_whoever_sets_it(peer):
     assert sorted(line.partition(":")[0].lower() for line in lines) == sorted([*ours, "authorization"])
 
 
-@pytest.mark.rows("CKE-07")
+@pytest.mark.requirements("CKE-07")
 def test_credentials_of_the_url_answer_a_challenge_once(peer):
     """They go out when the server asks; when it refuses the owner's Authorization, in the place of that."""
     refusal = r"head HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"
@@ -458,7 +458,7 @@ def test_credentials_of_the_url_answer_a_challenge_once(peer):
         assert named(sent(peer, each, *parts, credentials="user:pass@"), "authorization") == [basic]
 
 
-@pytest.mark.rows("HSK-12")
+@pytest.mark.requirements("HSK-12")
 def test_tls_by_authority_or_context(peer, tmp_path, caplog):
     """An authority of one's own makes wss work; without it the handshake fails like any other, the log says why."""
     with Peer(tls=True) as secure:
@@ -511,7 +511,7 @@ class Place:
         other.replace(self.path)
 
 
-@pytest.mark.rows("HSK-12")
+@pytest.mark.requirements("HSK-12")
 @pytest.mark.parametrize("kind", ["authorities", "SSL_CERT_FILE"])
 def test_authorities_are_read_again_when_their_file_changes(first, second, tmp_path, monkeypatch, caplog, kind):
     """Written anew, replaced, damaged and repaired; what did not change is not read again."""
@@ -540,7 +540,7 @@ def test_authorities_are_read_again_when_their_file_changes(first, second, tmp_p
         assert converse(first, "accept", "close 1000", agent=agent)[0] == DONE
 
 
-@pytest.mark.rows("HSK-12")
+@pytest.mark.requirements("HSK-12")
 def test_a_folder_of_authorities_is_read_again(first, second, tmp_path, monkeypatch):
     """SSL_CERT_DIR: files that come, change and go, each called by a hash of whom it certifies."""
     folder = tmp_path / "certificates"
@@ -586,7 +586,7 @@ def slow_file(path, text):
     thread.join()
 
 
-@pytest.mark.rows("HSK-12")
+@pytest.mark.requirements("HSK-12")
 def test_the_loop_does_not_wait_for_certificates(peer, first, tmp_path, monkeypatch):
     """While they are read, other connections open and close; then the one that waits opens."""
     path = tmp_path / "authorities.pem"
@@ -621,7 +621,7 @@ def test_certificates_are_read_once_for_all_who_wait(first, tmp_path, monkeypatc
     assert one is other
 
 
-@pytest.mark.rows("HSK-12", "TMO-03")
+@pytest.mark.requirements("HSK-12", "TMO-03")
 def test_certificates_have_no_more_time_than_the_opening(first, tmp_path, monkeypatch):
     """A file that cannot be read to its end fails the connection in time, and the program goes on."""
     path = tmp_path / "authorities.pem"
@@ -646,7 +646,7 @@ def test_certificates_are_loaded_ahead(first, tmp_path):
     UserAgent(tls=ssl.create_default_context()).load()
 
 
-@pytest.mark.rows("HSK-12", "HSK-01")
+@pytest.mark.requirements("HSK-12", "HSK-01")
 @pytest.mark.parametrize(
     ("host", "names", "sni"),
     [
@@ -673,7 +673,7 @@ def test_the_host_in_tls(tmp_path, monkeypatch, host, names, sni):
         assert named(record.request, "host") == [f"Host: {parse(f'wss://{host}/').href[6:-1]}"]
 
 
-@pytest.mark.rows("HSK-12")
+@pytest.mark.requirements("HSK-12")
 @pytest.mark.parametrize(
     ("host", "names", "common_name"),
     [
@@ -715,7 +715,7 @@ def reach(peer, origin, agent, *verbs):
         return runner.run(conversation())
 
 
-@pytest.mark.rows("HSK-12")
+@pytest.mark.requirements("HSK-12")
 @pytest.mark.parametrize("host", ["localhost", "localhost.", "app.localhost", "a.b.localhost."])
 def test_localhost_is_this_machine_whatever_the_resolver_says(tmp_path, monkeypatch, host):
     """By TLS, too, and no mixed content without."""
@@ -730,7 +730,7 @@ def test_localhost_is_this_machine_whatever_the_resolver_says(tmp_path, monkeypa
         assert converse(secure, "accept", "close 1000", agent=agent, origin=f"wss://{host}:{secure.port}")[0] == DONE
 
 
-@pytest.mark.rows("HID-01")
+@pytest.mark.requirements("HID-01")
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 @pytest.mark.parametrize(
     ("host", "reason"),
@@ -743,7 +743,7 @@ def test_a_name_that_dns_cannot_have_fails_the_connection(peer, caplog, scheme, 
     assert len(caplog.messages) == 1 and "could not be resolved" in caplog.text and reason in caplog.text
 
 
-@pytest.mark.rows("HSK-13")
+@pytest.mark.requirements("HSK-13")
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
 def test_a_proxy_is_used(peer, scheme):
     """The proxy is asked for the server's address, and what follows is the same."""
@@ -752,7 +752,7 @@ def test_a_proxy_is_used(peer, scheme):
         assert proxy.asked == [f"127.0.0.1:{peer.port}"]
 
 
-@pytest.mark.rows("HSK-13")
+@pytest.mark.requirements("HSK-13")
 def test_proxies_of_the_environment(peer, monkeypatch):
     """http_proxy is honoured, no_proxy and `proxy=""` too; this machine is behind a proxy only if that is asked for."""
     with Proxy("http") as proxy:
@@ -774,7 +774,7 @@ def test_a_proxy_that_is_not_there_fails_the_connection(peer, caplog):
     assert "WebSocket connection to" in caplog.text
 
 
-@pytest.mark.rows("PMD-01")
+@pytest.mark.requirements("PMD-01")
 def test_compression_can_be_switched_off(peer):
     """No offer then; by default Chromium's."""
     assert (
@@ -784,7 +784,7 @@ def test_compression_can_be_switched_off(peer):
     assert offer == "permessage-deflate; client_max_window_bits"
 
 
-@pytest.mark.rows("PMD-09", "FRM-11")
+@pytest.mark.requirements("PMD-09", "FRM-11")
 @pytest.mark.parametrize(
     "verbs",
     [
@@ -804,7 +804,7 @@ def test_a_message_larger_than_max_size_fails_the_connection(peer, verbs):
     assert [row.split()[0] for row in journal] == ["open", "message", "close"]
 
 
-@pytest.mark.rows("BUF-13")
+@pytest.mark.requirements("BUF-13")
 def test_more_than_max_buffered_fails_the_connection(peer):
     """The call returns, the failure comes as an event."""
 
@@ -824,7 +824,7 @@ def test_more_than_max_buffered_fails_the_connection(peer):
     assert asyncio.run(conversation()) == ["open 1", "full 1", "overfull 1", *FAILED]
 
 
-@pytest.mark.rows("TMO-03")
+@pytest.mark.requirements("TMO-03")
 def test_the_opening_timeout(peer, caplog):
     """A server that says nothing fails the connection in time."""
     start = time.monotonic()
@@ -833,7 +833,7 @@ def test_the_opening_timeout(peer, caplog):
     assert "within opening_timeout, 0.2 seconds" in caplog.text
 
 
-@pytest.mark.rows("TMO-01")
+@pytest.mark.requirements("TMO-01")
 def test_the_closing_timeout(peer):
     """A server that does not answer our Close: the close event comes in time, unclean, without an error."""
 
@@ -849,7 +849,7 @@ def test_the_closing_timeout(peer):
     assert asyncio.run(conversation()) == ["open 1", "close 3 unclean 1006 ''"]
 
 
-@pytest.mark.rows("PNG-04")
+@pytest.mark.requirements("PNG-04")
 def test_pings_are_sent_only_when_asked_for(peer):
     """A server that answers stays, one that is silent fails the connection; by default nobody asks."""
 
@@ -889,7 +889,7 @@ def test_pings_do_not_judge_the_closing_handshake(peer):
     assert asyncio.run(conversation()) == ["open 1", "close 3 unclean 1006 ''"]
 
 
-@pytest.mark.rows("CON-14")
+@pytest.mark.requirements("CON-14")
 def test_mixed_content_is_refused_at_the_call(peer):
     """With a secure origin or base URL an insecure URL raises, unless it leads to this machine."""
 
@@ -903,7 +903,7 @@ def test_mixed_content_is_refused_at_the_call(peer):
     assert converse(peer, "accept", "close 1000", agent=UserAgent(origin="https://example.org"))[0] == DONE
 
 
-@pytest.mark.rows("PYQ-7", "CON-04")
+@pytest.mark.requirements("PYQ-7", "CON-04")
 def test_relative_urls_have_the_base_of_the_user_agent(peer):
     """As in a page; without a base they are no URLs."""
 
@@ -916,7 +916,7 @@ def test_relative_urls_have_the_base_of_the_user_agent(peer):
     assert asyncio.run(conversation()) == f"{peer.origin}/folder/chat"
 
 
-@pytest.mark.rows("CON-13")
+@pytest.mark.requirements("CON-13")
 def test_blocked_ports_can_be_allowed(peer, caplog):
     """A server on an odd port is the owner's own business."""
     assert converse(peer, "accept", agent=UserAgent(), origin="ws://127.0.0.1:9")[0] == FAILED

@@ -1,4 +1,4 @@
-"""Programs over the bridge, in the cells of Pyodide, and beside them on CPython: what they print, as JSON."""
+"""Programs over the bridge, in the runtimes of Pyodide, and beside them on CPython: what they print, as JSON."""
 
 import base64
 import json
@@ -17,10 +17,10 @@ def play_on_cpython(script, origin, key, wheels=None, name="main"):
     return on_cpython("play", script, origin, key, os.pathsep.join(map(str, wheels.cpython)) if wheels else "", name)
 
 
-def play_in_pyodide(cell, script, origin, key, wheels=None, name="main"):
+def play_in_pyodide(runtime, script, origin, key, wheels=None, name="main"):
     """Play a function of a script over the bridge."""
-    path = load(cell, wheels.pyodide) if wheels else ""
-    return in_pyodide(cell, script, f"await libraries.play{(f'/tests/{script.name}', origin, key, path, name)}")
+    path = load(runtime, wheels.pyodide) if wheels else ""
+    return in_pyodide(runtime, script, f"await libraries.play{(f'/tests/{script.name}', origin, key, path, name)}")
 
 
 def run_on_cpython(program, url, wheels):
@@ -28,10 +28,10 @@ def run_on_cpython(program, url, wheels):
     return on_cpython("run", program, url, os.pathsep.join(map(str, wheels.cpython)))
 
 
-def run_in_pyodide(cell, program, url, wheels):
+def run_in_pyodide(runtime, program, url, wheels):
     """Run a program over the bridge."""
-    path = load(cell, wheels.pyodide)
-    return in_pyodide(cell, program, f"libraries.run{(f'/tests/{program.name}', url, path)}")
+    path = load(runtime, wheels.pyodide)
+    return in_pyodide(runtime, program, f"libraries.run{(f'/tests/{program.name}', url, path)}")
 
 
 def on_cpython(*arguments):
@@ -40,7 +40,7 @@ def on_cpython(*arguments):
     return json.loads(done.stdout)
 
 
-def in_pyodide(cell, script, call):
+def in_pyodide(runtime, script, call):
     files = {"/tests/kit/libraries.py": PLAYER.read_bytes(), f"/tests/{script.name}": script.read_bytes()}
     program = f"""
         import json
@@ -51,16 +51,16 @@ def in_pyodide(cell, script, call):
             result = {call}
         json.dumps(result)
     """
-    return json.loads(run(cell, program, files))
+    return json.loads(run(runtime, program, files))
 
 
-def load(cell, folders):
-    """Make unpacked wheels readable in a cell, unless they are: a page fetches them from the server of its files.
+def load(runtime, folders):
+    """Make unpacked wheels readable in a runtime, unless they are: a page fetches them from the server of its files.
 
     Where they are there, as a path of folders.
     """
     places = {f"/wheels/{folder.parent.name}/{folder.name}": str(folder) for folder in folders}
-    answer = cell.evaluate(
+    answer = runtime.evaluate(
         """
         for (const [place, folder] of Object.entries(given[0])) {
             if (pyodide.FS.analyzePath(place).exists) continue;
@@ -79,9 +79,9 @@ def load(cell, folders):
     return ":".join(places)
 
 
-def run(cell, program, files=()):
-    """What a program in Python gives in a cell; `files` are written there first."""
-    answer = cell.evaluate(
+def run(runtime, program, files=()):
+    """What a program in Python gives in a runtime; `files` are written there first."""
+    answer = runtime.evaluate(
         """
         const [program, files] = given;
         for (const [path, data] of Object.entries(files)) {
@@ -95,5 +95,5 @@ def run(cell, program, files=()):
         {path: base64.b64encode(data).decode() for path, data in dict(files).items()},
     )
     if "error" in answer:
-        pytest.fail("\n".join([answer["error"], *cell.complaints()]), pytrace=False)
+        pytest.fail("\n".join([answer["error"], *runtime.complaints()]), pytrace=False)
     return answer["value"]

@@ -1,8 +1,8 @@
-"""The picture of a test run, `web/conformance.html`: scenarios down, cells across, each journal a click away.
+"""The picture of a test run, `web/conformance.html`: scenarios down, runtimes across, each journal a click away.
 
-`conftest.py` hands over what every cell wrote. One journal everywhere is the aim: where a cell differs, the scenario
-must name the deviation of that cell's engine in a comment, else the page says so in red and the test run fails. What a
-deviation is stands in deviations.tsv; the page shows it at its marks, and all of them in a table.
+`conftest.py` hands over what every runtime wrote. One journal everywhere is the aim: where a runtime differs, the
+scenario must name the deviation of that runtime's engine in a comment, else the page says so in red and the test run
+fails. What a deviation is stands in deviations.tsv; the page shows it at its marks, and all of them in a table.
 """
 
 import ast
@@ -20,7 +20,7 @@ ENGINES = ["CPython", "Chromium", "Firefox", "WebKit", "Node", "Brython"]
 
 
 def deviations():
-    """The deviations that each scenario names, as {scenario: [(row, "Firefox and WebKit")]}."""
+    """The deviations that each scenario names, as {scenario: [(requirement, "Firefox and WebKit")]}."""
     found = {}
     for path in TESTS.glob("scenarios/*.py"):
         source = path.read_text()
@@ -32,26 +32,26 @@ def deviations():
     return found
 
 
-def compare(played, cells, scenarios):
-    """The results as the page reads them; `played` is {(scenario, cell id): what the cell's `run` returned}.
+def compare(played, runtimes, scenarios):
+    """The results as the page reads them; `played` is {(scenario, runtime id): what the runtime's `run` returned}.
 
-    `cells` are those of `runtimes.py`, `scenarios` is stage.SCENARIOS.
+    `runtimes` are those of `runtimes.py`, `scenarios` is stage.SCENARIOS.
     """
     named = deviations()
     rows = []
     for name, scenario in scenarios.items():
         journals, results = [], []
-        for cell in cells:
-            result = played.get((name, cell.id))
+        for runtime in runtimes:
+            result = played.get((name, runtime.id))
             if result is None:
                 results.append(None)
                 continue
             if result["journal"] not in journals:
                 journals.append(result["journal"])
-            which = [f"{row}, {who}" for row, who in named[name] if concerns(who, cell.engine)]
+            which = [f"{id}, {who}" for id, who in named[name] if concerns(who, runtime.engine)]
             failed = result["error"] or result["journal"] != result["expected"]
             results.append([journals.index(result["journal"]), which, FAILED if failed else EQUAL, result["error"]])
-        # What cells without a named deviation wrote is what the standard says; they must agree.
+        # What runtimes without a named deviation wrote is what the standard says; they must agree.
         plain = [result[0] for result in results if result and not result[1] and result[2] == EQUAL]
         law = max(plain, key=plain.count, default=0)
         for result in filter(None, results):
@@ -61,7 +61,7 @@ def compare(played, cells, scenarios):
             {
                 "name": name,
                 "says": scenario.function.__doc__,
-                "rows": scenario.ids,
+                "requirements": scenario.ids,
                 "law": law,
                 "journals": journals,
                 "results": results,
@@ -69,7 +69,7 @@ def compare(played, cells, scenarios):
         )
     about = {id: result["about"] for (_, id), result in played.items()}
     return {
-        "cells": [{"id": cell.id, "about": about.get(cell.id, "")} for cell in cells],
+        "runtimes": [{"id": runtime.id, "about": about.get(runtime.id, "")} for runtime in runtimes],
         "deviations": explained(),
         "scenarios": rows,
     }
@@ -78,8 +78,13 @@ def compare(played, cells, scenarios):
 def explained():
     """All deviations, with their sentences, and the engines that each concerns."""
     return [
-        {"row": row, "who": who, "says": sentence, "engines": [name for name in ENGINES if concerns(who, name.lower())]}
-        for (row, who), sentence in DEVIATIONS.items()
+        {
+            "requirement": id,
+            "who": who,
+            "says": sentence,
+            "engines": [name for name in ENGINES if concerns(who, name.lower())],
+        }
+        for (id, who), sentence in DEVIATIONS.items()
     ]
 
 
@@ -90,16 +95,16 @@ def concerns(who, engine):
 
 
 def nameless(results):
-    """What is red, as "scenario in cell" lines."""
+    """What is red, as "scenario in runtime" lines."""
     for row in results["scenarios"]:
-        for cell, result in zip(results["cells"], row["results"], strict=True):
+        for runtime, result in zip(results["runtimes"], row["results"], strict=True):
             if result and result[2] == FAILED:
-                yield f"{row['name']} in {cell['id']}"
+                yield f"{row['name']} in {runtime['id']}"
 
 
 def write(results):
     """Write the page: one file that needs no other."""
     data = json.dumps(results, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
     # A line for each scenario and each deviation, so that the file's history can be read.
-    data = data.replace('{"name"', '\n{"name"').replace('{"row"', '\n{"row"')
+    data = data.replace('{"name"', '\n{"name"').replace('{"requirement"', '\n{"requirement"')
     PAGE.write_text(TEMPLATE.read_text().replace("{{results}}", data))

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import wheels
-from runtimes import CELLS
+from runtimes import RUNTIMES
 
 TESTS = Path(__file__).parents[1]
 TEMPLATE = TESTS / "pages" / "libraries.html"
@@ -39,7 +39,7 @@ COLUMNS = {
     "Node": {"pyodide-node": "normal", "pyodide-node-strict": "strict"},
 }
 IDS = [id for columns in COLUMNS.values() for id in columns]
-assert set(IDS) == {cell.id for cell in CELLS if cell.id.startswith(("pyodide", "pyscript"))}
+assert set(IDS) == {runtime.id for runtime in RUNTIMES if runtime.id.startswith(("pyodide", "pyscript"))}
 
 
 def rows():
@@ -48,7 +48,7 @@ def rows():
 
 
 def is_complete(found):
-    """Whether `found`, {(name, kind, cell id): what a test has recorded}, has a result for each mark of the table."""
+    """Whether `found`, {(name, kind, id): what a test has recorded}, has a result for each mark of the table."""
     return {(name, kind, id) for name, kind, _ in rows() for id in IDS} <= set(found)
 
 

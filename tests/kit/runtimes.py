@@ -1,6 +1,6 @@
-"""The runtimes in which every scenario is played, each a cell: a context manager with `run` and `imported_by_pyws`.
+"""The runtimes in which every scenario is played, each a context manager with `run` and `imported_by_pyws`.
 
-To add one: a class with these and an `id`, and a line in `CELLS`. A runtime that cannot be had
+To add one: a class with these and an `id`, and a line in `RUNTIMES`. A runtime that cannot be had
 raises `Unavailable` with the reason when entered.
 """
 
@@ -64,7 +64,7 @@ class CPython:
         self.eager = eager
 
     def loop_factory(self):
-        """Make a loop of this cell's."""
+        """Make a loop of this runtime's."""
         loop = importlib.import_module(self.loop_module).new_event_loop()
         if self.eager:
             loop.set_task_factory(begin_eagerly)
@@ -427,7 +427,7 @@ PYSCRIPT = ("pyscript.html", "/node_modules/@pyscript/core/dist/core.js")
 
 
 def worker(id, interpreter, browser, script, type="classic"):
-    """The cell of a worker that runs `script`, on a page that only passes messages on."""
+    """The runtime of a worker that runs `script`, on a page that only passes messages on."""
     return Page(id, "worker.html", interpreter, browser, worker=script, type=type)
 
 
@@ -439,7 +439,7 @@ def brython_worker(browser):
     return worker(f"brython-worker-{browser.__name__}", BRYTHON[1], browser, "brython-worker.js")
 
 
-CELLS = [
+RUNTIMES = [
     CPython("cpython"),
     CPython("cpython-uvloop", "uvloop"),
     # Tasks may begin inside the call that makes them; Python 3.11 knows nothing of that.

@@ -49,7 +49,7 @@ class ExceptHook:
 
 
 class Scenario:
-    """A function and the rows of spec.md it is the evidence for."""
+    """A function and the requirements it is the evidence for."""
 
     def __init__(self, function, ids):
         self.function = function
@@ -57,7 +57,7 @@ class Scenario:
 
 
 def scenario(*ids):
-    """Register `async def name(stage)` as the scenario of these rows of spec.md."""
+    """Register `async def name(stage)` as the scenario of these requirements."""
 
     def register(function):
         assert function.__name__ not in SCENARIOS, function.__name__

@@ -19,7 +19,7 @@ answer({ value: { ...process.versions, pyodide: version } });
 for await (const line of createInterface({ input: process.stdin })) {
   const { script, given } = JSON.parse(line);
   try {
-    // Not by `Function`: one cell forbids it.
+    // Not by `Function`: one runtime forbids it.
     answer({ value: await runInThisContext(`(async (given) => {${script}\n})`)(given) });
   } catch (error) {
     answer({ error: String(error) });

@@ -85,7 +85,7 @@ TOLD = [
     ],
     ids=" ".join,
 )
-@pytest.mark.rows("FFI-01")
+@pytest.mark.requirements("FFI-01")
 def test_a_host_s_own_websocket_is_the_one(host, more):
     """Whatever else its `js` has or lacks; what it is given to send it may keep, and finds no other bytes beside it."""
     assert host(TALK, globals=["WebSocket", *more]) == TOLD
@@ -123,7 +123,7 @@ except pyws.DOMException as error:
 
 
 @pytest.mark.parametrize("flags", [[], ["--disallow-code-generation-from-strings"]], ids=["", "strict"])
-@pytest.mark.rows("FFI-01")
+@pytest.mark.requirements("FFI-01")
 def test_a_snapshot_of_memory_can_be_made_after_the_import(host, peer, flags):
     """All is imported, a class is derived and objects are made; in the interpreter that is restored it connects."""
     before = """

@@ -10,15 +10,15 @@ from stage import Scenario
 pytestmark = pytest.mark.once
 
 
-class Cell:
-    """As much of a cell as the page shows."""
+class Runtime:
+    """As much of a runtime as the page shows."""
 
     def __init__(self, engine):
         self.id = f"python-{engine}"
         self.engine = engine
 
 
-CELLS = [Cell("cpython"), Cell("chromium"), Cell("webkit"), Cell("firefox")]
+RUNTIMES = [Runtime("cpython"), Runtime("chromium"), Runtime("webkit"), Runtime("firefox")]
 
 
 async def one_word(stage):
@@ -30,11 +30,11 @@ def results(monkeypatch, named=()):
     monkeypatch.setattr(conformance, "deviations", lambda: {"one_word": list(named)})
 
     def wrote(journal, error=None, expected=None):
-        return {"journal": journal, "expected": expected or journal, "error": error, "about": "a cell, 1.0"}
+        return {"journal": journal, "expected": expected or journal, "error": error, "about": "a runtime, 1.0"}
 
     journals = [wrote(["open 1"]), wrote(["open 1"]), wrote(["open 1", "</script> 'é' 3"]), wrote([], "Traceback …")]
-    played = {("one_word", cell.id): result for cell, result in zip(CELLS, journals, strict=True)}
-    return conformance.compare(played, CELLS, {"one_word": Scenario(one_word, ("CON-01",))})
+    played = {("one_word", runtime.id): result for runtime, result in zip(RUNTIMES, journals, strict=True)}
+    return conformance.compare(played, RUNTIMES, {"one_word": Scenario(one_word, ("CON-01",))})
 
 
 def test_a_difference_needs_a_name(monkeypatch):
@@ -56,7 +56,7 @@ def test_every_deviation_of_a_scenario_is_found():
 
 def test_every_deviation_concerns_an_engine():
     """Each names at least one; "every browser" is not Node, and "everywhere" is all of them."""
-    engines = {(line["row"], line["who"]): line["engines"] for line in conformance.explained()}
+    engines = {(line["requirement"], line["who"]): line["engines"] for line in conformance.explained()}
     assert [key for key, names in engines.items() if not names] == []
     assert engines["HND-10", "everywhere"] == conformance.ENGINES
     assert engines["HSK-08", "every browser"] == ["Chromium", "Firefox", "WebKit"]
@@ -65,11 +65,11 @@ def test_every_deviation_concerns_an_engine():
 
 def test_the_readme_counts_right():
     """So many scenarios in so many runtimes."""
-    from runtimes import CELLS
+    from runtimes import RUNTIMES
     from stage import SCENARIOS
 
     text = (conformance.TESTS.parent / "README.md").read_text()
-    assert f"It plays {len(SCENARIOS)} conversations in {len(CELLS)} runtimes" in text
+    assert f"It plays {len(SCENARIOS)} conversations in {len(RUNTIMES)} runtimes" in text
 
 
 SOME = {
@@ -94,7 +94,7 @@ def test_the_page_shows_each_journal_on_click(driver, monkeypatch, tmp_path):
     conformance.write(results(monkeypatch, [("CON-01", "WebKit")]))
     driver.get(conformance.PAGE.as_uri())
     summary = driver.find_element("id", "summary").text
-    assert "1 scenarios in 4 cells: ● 2 " in summary
+    assert "1 scenarios in 4 runtimes: ● 2 " in summary
     assert "◆ 1 a deviation" in summary and "✕ 1 wrong" in summary
     marks = driver.find_elements("css selector", "#scenarios td button")
     assert [mark.text for mark in marks] == ["●", "●", "◆", "✕"]
@@ -118,7 +118,7 @@ def test_the_page_shows_each_journal_on_click(driver, monkeypatch, tmp_path):
 
 
 def test_the_page_lists_the_deviations(driver, monkeypatch, tmp_path):
-    """All of them, by whatever column is asked for, or those of one engine; a row's name leads to its scenarios."""
+    """All of them, by whatever column is asked for, or those of one engine; a requirement leads to its scenarios."""
     from selenium.webdriver.support.ui import Select
 
     monkeypatch.setattr(conformance, "PAGE", tmp_path / "page.html")

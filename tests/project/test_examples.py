@@ -144,7 +144,7 @@ def poll():
             server.terminate()
 
 
-@pytest.mark.rows("BRG-21")
+@pytest.mark.requirements("BRG-21")
 def test_the_example_of_a_library_prints_the_same_in_a_page(poll, browser):
     """By the lines of its docstring, but for the addresses and where the interpreter is."""
     import bundle

@@ -145,11 +145,11 @@ def test_a_page_imports_nothing_beyond_the_budget(platform):
     assert others <= BUDGET[platform]
 
 
-def test_import_loads_nothing_beyond_the_budget(cell):
+def test_import_loads_nothing_beyond_the_budget(runtime):
     """Measured in the runtime itself: what was not loaded before `import pyws` and is after."""
-    imported = {name for name in cell.imported_by_pyws() if not name.startswith("pyws.")} - {"pyws"}
-    if cell.id.startswith("cpython"):
-        assert not any("browser" in name for name in cell.imported_by_pyws())
+    imported = {name for name in runtime.imported_by_pyws() if not name.startswith("pyws.")} - {"pyws"}
+    if runtime.id.startswith("cpython"):
+        assert not any("browser" in name for name in runtime.imported_by_pyws())
     else:
         assert imported <= BUDGET["emscripten"] | BUDGET["brython"] | {"browser.aio"}
 

@@ -74,7 +74,7 @@ ELSEWHERE = {
     "python -m pyws run web/examples/ticker.py ws://127.0.0.1:8765/": (
         "project/test_examples.py::test_an_example_runs_by_its_own_line"
     ),
-    ".venv/bin/python -m pytest tests/test_scenarios.py --cells cpython -k a_line_break": (
+    ".venv/bin/python -m pytest tests/test_scenarios.py --runtimes cpython -k a_line_break": (
         "project/test_readme.py::test_a_scenario_takes_three_steps"
     ),
     ".venv/bin/python -m pytest tests/test_scenarios.py -k a_line_break": "test_scenarios.py::test_scenario",
@@ -216,7 +216,7 @@ def test_a_scenario_takes_three_steps(block, tmp_path):
         if path.name not in ("scenarios", "laws.py", "__pycache__"):
             tmp_path.joinpath(path.relative_to(ROOT)).symlink_to(path)
     text = ROOT.joinpath("tests", "scenarios", "laws.py").read_text("utf-8")
-    (line,) = re.findall(r"^ *\.venv/bin/python (-m pytest .+ --cells cpython .+)$", PAGES[CONTRIBUTING], re.M)
+    (line,) = re.findall(r"^ *\.venv/bin/python (-m pytest .+ --runtimes cpython .+)$", PAGES[CONTRIBUTING], re.M)
     command = [sys.executable, *line.split(), "-q", "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTHONPATH": PATH}
     for code, status in [(block.text, 0), (block.text.replace("'bye'", "'good'"), 1)]:

@@ -1,28 +1,28 @@
-"""The coverage of the specification: no row without a proof, no proof of a row that is not there."""
+"""The coverage of the specification: no requirement without a proof, no proof of one that is not there."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from requirements import DEVIATIONS, ROWS, UNPROVED, proofs
+from requirements import DEVIATIONS, REQUIREMENTS, UNPROVED, proofs
 
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_every_row_is_proved_or_says_why_not():
-    """A row has scenarios or tests, or else a reason; never both."""
+def test_every_requirement_is_proved_or_says_why_not():
+    """A requirement has scenarios or tests, or else a reason; never both."""
     found = proofs()
-    assert [row for row, places in found.items() if row not in ROWS] == []
-    assert [row for row in ROWS if not found[row] and row not in UNPROVED] == []
-    assert [row for row in UNPROVED if found[row]] == []
+    assert [id for id, places in found.items() if id not in REQUIREMENTS] == []
+    assert [id for id in REQUIREMENTS if not found[id] and id not in UNPROVED] == []
+    assert [id for id in UNPROVED if found[id]] == []
     assert all(reason.endswith(".") for reason in UNPROVED.values())
 
 
 def test_every_scenario_proves_something():
-    """A scenario without a row would be an opinion."""
+    """A scenario without a requirement would be an opinion."""
     from stage import SCENARIOS
 
     assert [name for name, scenario in SCENARIOS.items() if not scenario.ids] == []
@@ -37,21 +37,21 @@ def test_every_file_of_scenarios_is_played():
 
 
 def test_every_deviation_is_explained():
-    """A departure from a row is a comment where it is made and a line of deviations.tsv, and nothing else is."""
+    """A departure from a requirement is a comment where it is made and a line of deviations.tsv."""
     sources = [*ROOT.glob("pyws/**/*.py"), *ROOT.glob("tests/scenarios/*.py")]
     pattern = re.compile(r"# Deviation: (\S+), (.+)$", re.M)
     texts = [path.read_text() for path in sources]
     made = {match for text in texts for match in pattern.findall(text)}
     assert made == set(DEVIATIONS)
-    assert {row for row, _ in made} <= set(ROWS)
+    assert {id for id, _ in made} <= set(REQUIREMENTS)
     assert sum(text.count("Deviation:") for text in texts) == sum(len(pattern.findall(text)) for text in texts)
 
 
 def test_the_deviations_are_in_order():
-    """One line each: those of every runtime first, then by their row; each is a phrase without a full stop."""
+    """One line each: those of every runtime first, then by their requirement; each is a phrase without a full stop."""
     lines = ROOT.joinpath("tests", "deviations.tsv").read_text().splitlines()
     assert len(lines) == len(DEVIATIONS)
-    keys = [(who != "everywhere", row) for row, who in DEVIATIONS]
+    keys = [(who != "everywhere", id) for id, who in DEVIATIONS]
     assert keys == sorted(keys)
     assert [sentence for sentence in DEVIATIONS.values() if not re.fullmatch(r"[`A-Z].*[^.\s]", sentence)] == []
 
@@ -60,5 +60,5 @@ def test_the_readme_names_the_deviations_of_every_runtime():
     """Word for word; those of single engines are on the page of the test run."""
     readme = ROOT.joinpath("README.md").read_text()
     told = re.findall(r"^\| (.*) \| (\w+-\d+) \|$", readme, re.M)
-    assert told == [(sentence, row) for (row, who), sentence in DEVIATIONS.items() if who == "everywhere"]
-    assert f"a table of {len(ROWS)} rows" in " ".join(readme.split())
+    assert told == [(sentence, id) for (id, who), sentence in DEVIATIONS.items() if who == "everywhere"]
+    assert f"a table of {len(REQUIREMENTS)} requirements" in " ".join(readme.split())

@@ -68,7 +68,7 @@ Event("x").type.upper()
 """
 
 
-@pytest.mark.rows("PYQ-4")
+@pytest.mark.requirements("PYQ-4")
 def test_a_type_checker_knows_the_events(tmp_path):
     """Each `reveal_type` shows what its line's comment says, and the errors are those that the comments name."""
     file = tmp_path / "use.py"

@@ -1,4 +1,4 @@
-"""Conversations whose journal is the same in every runtime. Each cites the rows of spec.md it is evidence for."""
+"""Conversations whose journal is the same in every runtime. Each cites the requirements it is evidence for."""
 
 import sys
 
