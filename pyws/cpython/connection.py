@@ -318,7 +318,7 @@ class Connection(asyncio.Protocol):
     def _go_away(self) -> None:
         # https://websockets.spec.whatwg.org/#make-disappear
         if self._core.state is State.OPEN and not self.is_ending:
-            self.flush()
+            self.flush(whole=True)
             if self._core.state is State.OPEN:
                 self._core.send_close(1001)
                 self._sender.write_core()
@@ -426,7 +426,7 @@ class Connection(asyncio.Protocol):
 
     def fail(self, code: int, reason: str) -> None:
         """Fail the connection, with this code in our Close frame (RFC 6455, 7.1.7)."""
-        self.flush()
+        self.flush(whole=True)
         self._core.fail(code, reason[:100])
         self.failed(reason)
 
@@ -483,10 +483,12 @@ class Connection(asyncio.Protocol):
             self._sender.flush_is_due = True
             self._loop_thread.loop.call_soon(self.flush)
 
-    def flush(self) -> None:
-        """Write what the program has sent so far."""
+    def flush(self, whole: bool = False) -> None:
+        """Write what the program has sent so far; a very large message may take several turns, unless `whole`."""
         try:
-            if self._sender.flush():
+            if self._sender.flush(whole):
                 self._closing.abort_after(self._agent.closing_timeout)
+            if self._sender.queue:
+                self._flush_soon()
         except BaseException as error:
             self._break(error)

@@ -79,7 +79,7 @@ class Handshake(asyncio.Protocol):
         self._core = ClientProtocol(
             WebSocketURI(address.secure, address.host, address.port, "", ""),
             origin=None if agent.origin is None else Origin(agent.origin),
-            extensions=[DeflateFactory(compress_settings={"memLevel": 5})] if agent.compression else None,
+            extensions=[DeflateFactory(agent.compression == "fast")] if agent.compression else None,
             subprotocols=[Subprotocol(name) for name in protocols] or None,
             max_size=agent.max_size,
             logger=silent_logger,

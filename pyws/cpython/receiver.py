@@ -1,4 +1,4 @@
-"""Bytes of the server into messages: plain whole messages are read here, everything else by the library.
+"""Bytes of the server into messages: whole messages are read here, everything else by the library.
 
 The library decides what is right by the protocol. Only one fault, which it accepts and RFC 6455 does not, is refused
 here: a length that is not encoded in the fewest bytes.
@@ -10,10 +10,12 @@ import sys
 from typing import Any, Protocol
 
 from websockets.client import ClientProtocol
+from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import Frame, Opcode
 
 from ..loop import now
-from .frames import BINARY, LARGE_MESSAGE, TEXT
+from .deflate import Deflate
+from .frames import BINARY, COMPRESSED, LARGE_MESSAGE, TEXT
 
 OPEN = 1  # the one state in which messages are received
 
@@ -81,20 +83,26 @@ class Receiver:
     The connection calls `feed` for each read until its end, and then drops this.
     """
 
-    __slots__ = ("_chunks", "_chunks_size", "_connection", "_core", "_frame_size", "_partial", "_payload_missing")
+    __slots__ = (
+        "_chunks", "_chunks_size", "_connection", "_core", "_deflate", "_frame_size", "_inflate_size", "_partial",
+        "_payload_missing",
+    )  # fmt: skip
 
     takes_short_cuts = True
-    """Whether plain whole messages are read here; a test leaves them to the library, too."""
+    """Whether whole messages are read here; a test leaves them to the library, too."""
 
     def __init__(self, connection: Receiving, core: ClientProtocol) -> None:
         self._connection = connection
         self._core = core
+        deflate = core.extensions[0] if core.extensions else None
+        self._deflate = deflate if isinstance(deflate, Deflate) else None
         # The beginning of a frame, until it has `_frame_size` bytes, as far as that is known.
         self._chunks = NO_CHUNKS
         self._chunks_size = self._frame_size = 0
         # A message that is fragmented, or large and in one frame, of which `_payload_missing` bytes are to come.
         self._partial = NO_MESSAGE
         self._payload_missing = 0
+        self._inflate_size: int | None = None  # if it is compressed: how large it is by now
 
     def feed(self, data: bytes) -> None:
         """Deliver every message that `data` completes; call it while OPEN or CLOSING, once for each read.
@@ -146,13 +154,15 @@ class Receiver:
                     self.keep(data[position:], start - position)
                     return
                 stop = start + length
-                if length > max_size:
+                if length > max_size and not (first & COMPRESSED and length - max_size <= max_size + 64):
                     connection.fail(1009, f"a message of {length} bytes is larger than max_size, {max_size} bytes")
                     return
                 if stop > end:
-                    if length >= LARGE_MESSAGE and is_plain and first in (TEXT, BINARY):
-                        self._partial = PartialMessage(first == TEXT)
+                    plain = first ^ COMPRESSED if self._deflate is not None and first & COMPRESSED else first
+                    if length >= LARGE_MESSAGE and is_plain and plain in (TEXT, BINARY):
+                        self._partial = PartialMessage(plain == TEXT)
                         self._payload_missing = length
+                        self._inflate_size = None if plain == first else 0
                         self._add_to_large(data[start:])
                     else:
                         self.keep(data[position:], stop - position)
@@ -171,7 +181,10 @@ class Receiver:
                     if connection.state == OPEN and owner is not None:
                         owner._pyws_received(data[start:stop], now())
                 else:
-                    message = self._feed_core(data[frame:stop])
+                    if is_plain and self._deflate is not None and first ^ COMPRESSED in (TEXT, BINARY):
+                        message = self._whole_compressed(first ^ COMPRESSED, data[start:stop])
+                    else:
+                        message = self._feed_core(data[frame:stop])
                     if message is not None and connection.state == OPEN and owner is not None:
                         owner._pyws_received(message, now())
                     if connection.is_ending:
@@ -202,7 +215,39 @@ class Receiver:
     def _add_to_large(self, data: bytes) -> str | bytes | None:
         """Add to a large message in one frame; the message, if it is whole."""
         self._payload_missing -= len(data)
-        return self._add(data, not self._payload_missing)
+        is_last = not self._payload_missing
+        if self._inflate_size is None:
+            return self._add(data, is_last)
+        inflated = self._inflate(data, is_last, self._inflate_size)
+        if inflated is None:
+            return None
+        self._inflate_size += len(inflated)
+        return self._add(inflated, is_last)
+
+    def _whole_compressed(self, first: int, data: bytes) -> str | bytes | None:
+        """Return the message of a compressed frame; None if it is not valid, or comes too late."""
+        inflated = self._inflate(data, True, 0)
+        if inflated is None or first == BINARY:
+            return inflated
+        try:
+            return inflated.decode()
+        except UnicodeDecodeError as error:
+            self._connection.fail(1007, f"a text message is not UTF-8: {error}")
+            return None
+
+    def _inflate(self, data: bytes, is_last: bool, size: int) -> bytes | None:
+        """Decompress a part of a message, of which `size` bytes were decompressed before; None if that fails."""
+        connection, max_size = self._connection, self._core.max_message_size
+        if connection.state != OPEN:
+            return None  # none of the messages that follow is delivered
+        assert self._deflate is not None
+        try:
+            return self._deflate.decompress(data, is_last, None if max_size is None else max_size - size)
+        except PayloadTooBig:
+            connection.fail(1009, f"a message is larger than max_size, {max_size} bytes")
+        except ProtocolError as error:
+            connection.fail(1002, f"the server broke the protocol: {error}")
+        return None
 
     def _add(self, data: bytes, final: bool) -> str | bytes | None:
         if self._connection.state != OPEN:

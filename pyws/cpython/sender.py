@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from websockets.client import ClientProtocol
 from websockets.protocol import State
 
-from .frames import LARGE_MESSAGE, TEXT
+from .deflate import Deflate
+from .frames import COMPRESSED, LARGE_MESSAGE, TEXT
 
 if TYPE_CHECKING:
 
@@ -28,6 +29,9 @@ else:
 HIGH_WATER = 65536
 """Bytes that wait to be sent, above which a stream waits too: asyncio's own limit for a transport."""
 
+PIECE = 1 << 20
+"""Bytes that are compressed at once: it takes about ten milliseconds, and then others have their turn."""
+
 
 class Sender:
     """The messages and frames that one open connection sends.
@@ -38,8 +42,9 @@ class Sender:
     """
 
     __slots__ = (
-        "_backlog", "_backlog_size", "_core", "_is_full", "_is_stopped", "_is_tls", "_never_sent", "_transport",
-        "_unconfirmed", "_unconfirmed_writes", "_written", "close_frame", "flush_is_due", "queue", "queued",
+        "_backlog", "_backlog_size", "_compressed", "_core", "_deflate", "_is_full", "_is_stopped", "_is_tls",
+        "_never_sent", "_position", "_transport", "_unconfirmed", "_unconfirmed_writes", "_written", "close_frame",
+        "flush_is_due", "queue", "queued",
     )  # fmt: skip
 
     takes_short_cuts = True
@@ -48,6 +53,8 @@ class Sender:
     def __init__(self, transport: asyncio.Transport, core: ClientProtocol) -> None:
         self._transport = transport
         self._core = core
+        deflate = core.extensions[0] if core.extensions else None
+        self._deflate = deflate if isinstance(deflate, Deflate) and deflate.compresses else None
         # TLS of the server, or of a proxy. `_write` has to learn at once when the network does not take everything.
         self._is_tls = transport.get_extra_info("ssl_object") is not None
         transport.set_write_buffer_limits(1 if self._is_tls else 0, 0)
@@ -56,6 +63,9 @@ class Sender:
         """Messages that are not written yet: the first byte of the frame, and the payload."""
         self.queued = 0
         """Payload bytes of them."""
+        # Of the first of them, if it is very large: what is compressed of it already, and how much that was.
+        self._compressed = NOTHING_YET
+        self._position = 0
         self.flush_is_due = False
         """Whether `flush` will be called anyway."""
         self.close_frame: tuple[int | None, str] | None = None
@@ -109,15 +119,19 @@ class Sender:
 
     # Messages and frames.
 
-    def flush(self) -> bool:
-        """Write the queue, then the Close frame if one was asked for; whether that was written. In any state."""
+    def flush(self, whole: bool = False) -> bool:
+        """Write the queue, then the Close frame if one was asked for; whether that was written. In any state.
+
+        A very large message is compressed piece by piece, unless the `whole` queue is asked for: if any of it is left,
+        call this again.
+        """
         self.flush_is_due = False
         if self.queue:
             if self._core.state is not State.OPEN or self._is_stopped:
                 self.drop_queue()
             else:
-                self.write_queue()
-        if self.close_frame is None:
+                self.write_queue(whole)
+        if self.close_frame is None or self.queue:
             return False
         (code, reason), self.close_frame = self.close_frame, None
         if self._core.state is not State.OPEN or self._is_stopped:
@@ -135,6 +149,7 @@ class Sender:
         self._never_sent += self.queued
         self.queued = 0
         self.queue = []
+        self._compressed = NOTHING_YET
 
     def write_core(self) -> None:
         """Write what the library has ready: its answers, and Close frames."""
@@ -142,47 +157,74 @@ class Sender:
         if data:
             self._write(data, 0)
 
-    def write_queue(self) -> None:
+    def write_queue(self, whole: bool = True) -> None:
         """Write each message as one frame, masked (RFC 6455, 5.2 and 5.3), and small ones together.
 
-        Call it before `write_core`. When a fault of the server has ended the library's state OPEN, the library takes no
-        message any more: then none is compressed.
+        Call it before `write_core`, and again if it was not for the `whole` queue and any of that is left.
         """
         queue = self.queue
         if not queue:
             return
         core = self._core
-        if (core.extensions or not self.takes_short_cuts) and core.state is State.OPEN:
+        if not self.takes_short_cuts and core.state is State.OPEN:
             for first, payload in queue:
                 (core.send_text if first == TEXT else core.send_binary)(payload)
             self._write(b"".join(core.data_to_send()), self.queued)
+            self.queue = []
+            self.queued = 0
+            return
+        deflate = self._deflate
+        masks = os.urandom(4 * len(queue))
+        parts = []
+        joined = position = 0
+        for first, payload in queue:
+            size = length = len(payload)
+            if deflate is not None:
+                compressed = deflate.compress(payload, size) if size <= PIECE else self._compress(payload, whole)
+                if compressed is None:
+                    written, self.queue = queue[: position // 4], queue[position // 4 :]
+                    self.queued -= sum([len(payload) for _, payload in written])
+                    break
+                first, payload, length = first | COMPRESSED, compressed, len(compressed)
+            if length < 126:
+                parts.append(bytes((first, 128 | length)))
+            elif length < 65536:
+                parts.append(bytes((first, 254, length >> 8, length & 255)))
+            else:
+                parts.append(bytes((first, 255)) + length.to_bytes(8, "big"))
+            mask = masks[position : position + 4]
+            position += 4
+            parts.append(mask)
+            if length >= LARGE_MESSAGE:
+                self._write(b"".join(parts), joined)
+                self._write(apply_mask(payload, mask), size)
+                parts = []
+                joined = 0
+            else:
+                parts.append(apply_mask(payload, mask))
+                joined += size
         else:
-            masks = os.urandom(4 * len(queue))
-            parts = []
-            size = position = 0
-            for first, payload in queue:
-                length = len(payload)
-                if length < 126:
-                    parts.append(bytes((first, 128 | length)))
-                elif length < 65536:
-                    parts.append(bytes((first, 254, length >> 8, length & 255)))
-                else:
-                    parts.append(bytes((first, 255)) + length.to_bytes(8, "big"))
-                mask = masks[position : position + 4]
-                position += 4
-                parts.append(mask)
-                if length >= LARGE_MESSAGE:
-                    self._write(b"".join(parts), size)
-                    self._write(apply_mask(payload, mask), length)
-                    parts = []
-                    size = 0
-                else:
-                    parts.append(apply_mask(payload, mask))
-                    size += length
-            if parts:
-                self._write(b"".join(parts), size)
-        self.queue = []
-        self.queued = 0
+            self.queue = []
+            self.queued = 0
+        if parts:
+            self._write(b"".join(parts), joined)
+
+    def _compress(self, payload: bytes, whole: bool) -> bytes | None:
+        """Compress the next piece of the first message, or all that is left of it; None if it has more pieces."""
+        assert self._deflate is not None
+        if not self._position:
+            self._compressed = []
+        is_last = False
+        while not is_last:
+            piece = memoryview(payload)[self._position : self._position + PIECE]
+            self._position += len(piece)
+            is_last = self._position == len(payload)
+            self._compressed.append(self._deflate.compress(piece, len(payload), is_last))
+            if not is_last and not whole:
+                return None
+        compressed = b"".join(self._compressed)
+        self._compressed, self._position = NOTHING_YET, 0
+        return compressed
 
     # Bytes.
 
@@ -252,7 +294,8 @@ class Sender:
                 self._unconfirmed -= writes.popleft()[1]
 
 
-# Two empty deques for all connections that have written everything: one more takes 760 bytes.
+# For all connections that have written everything, never changed: one more deque takes 760 bytes.
+NOTHING_YET: list[bytes] = []
 NOTHING_WAITS: deque[bytes] = deque(maxlen=0)
 NO_WRITES: deque[tuple[int, int]] = deque(maxlen=0)
 

@@ -71,10 +71,10 @@ class StreamConnection(Connection):
         super().close_received()
         self.pause(False)  # no message comes any more, but the end of TCP
 
-    def flush(self) -> None:
-        """Write what the program has sent so far."""
+    def flush(self, whole: bool = False) -> None:
+        """Write what the program has sent so far; a very large message may take several turns, unless `whole`."""
         had_queue = bool(self._sender.queue)
-        super().flush()
+        super().flush(whole)
         if had_queue:
             self._tell_drained()
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .proxies import SETTING, parse
 from .url import Address, is_address, is_base, is_origin, is_secure, is_this_machine
@@ -52,7 +52,7 @@ class UserAgent:
     `proxy`: the URL of a proxy for every connection, to this machine too: "http://user:password@host:port", or with
     https, socks4, socks4a, socks5; "" for none. None asks the environment (HTTPS_PROXY, ALL_PROXY, NO_PROXY, ...) and
     never uses its proxy for this machine.
-    `compression`: whether to offer permessage-deflate.
+    `compression`: whether to offer permessage-deflate; "fast" sends up to half more bytes in less time.
     `max_size`: bytes of the largest message taken, after decompression; None for no limit.
     `max_buffered`: bytes of `bufferedAmount` beyond which the connection is failed; None for no limit.
     `opening_timeout`, `closing_timeout`: seconds for either handshake; infinite ones are allowed.
@@ -71,7 +71,7 @@ class UserAgent:
     tls: ssl.SSLContext | None = None
     authorities: "str | os.PathLike[str] | None" = None
     proxy: str | None = field(default=None, repr=False)
-    compression: bool = True
+    compression: bool | Literal["fast"] = True
     max_size: int | None = None
     max_buffered: int | None = None
     opening_timeout: float = 240.0
@@ -107,9 +107,11 @@ class UserAgent:
                 raise ValueError(str(error)) from None
         if self.proxy is not None and _require_str("proxy", self.proxy).strip():
             parse(self.proxy, SETTING)
-        for name in ("compression", "blocked_ports"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False, not {_type_name(getattr(self, name))}")
+        if not isinstance(self.compression, bool) and self.compression != "fast":
+            shown = repr(self.compression) if isinstance(self.compression, str) else _type_name(self.compression)
+            raise TypeError(f'compression must be True, False or "fast", not {shown}')
+        if not isinstance(self.blocked_ports, bool):
+            raise TypeError(f"blocked_ports must be True or False, not {_type_name(self.blocked_ports)}")
         for name in ("opening_timeout", "closing_timeout", "ping_interval", "ping_timeout"):
             _check_seconds(name, getattr(self, name))
         for name in ("max_size", "max_buffered"):
