@@ -21,9 +21,6 @@ NAME = ExtensionName("permessage-deflate")
 EMPTY_BLOCK = b"\x00\x00\xff\xff"
 """The end of what a compressor gives when it is flushed: it is not sent (RFC 7692, 7.2.1)."""
 
-COPIED = 2048
-"""Bytes up to which a copy takes less time than another call of the library."""
-
 LARGE_MEMORY = 16384
 """Bytes of a message from which on a compressor is given more memory: it needs less time for such messages then."""
 
@@ -110,29 +107,26 @@ class Deflate(Extension):
         Call it for all parts, one after the other. Raises `ProtocolError` for what is not DEFLATE.
         """
         limit = 0 if max_size is None else max_size + 1  # with one byte more it is too large
-        try:
-            if final and len(data) < COPIED:
-                found = self._inflate(data + EMPTY_BLOCK, limit)
-            else:
-                found = self._inflate(data, limit)
-                if final and not (limit and len(found) >= limit):
-                    found += self._inflate(EMPTY_BLOCK, limit - len(found) if limit else 0)
-        except self._zlib.library.error as error:
-            raise ProtocolError("decompression failed") from error
-        if max_size is not None and len(found) > max_size:
-            raise PayloadTooBig(None, max_size)
-        return found
-
-    def _inflate(self, data: bytes, limit: int) -> bytes:
-        """Decompress: `limit` bytes at most, or all if it is 0."""
         decompressor = self._decompressor
         if decompressor is None:
             decompressor = self._decompressor = self._zlib.decompressor(self._remote_bits)
-        found: bytes = decompressor.decompress(data, limit)
-        return self._go_on_behind_end(found, limit) if decompressor.eof else found
+        try:
+            if final:
+                data += EMPTY_BLOCK
+            found: bytes = decompressor.decompress(data, limit)
+            if decompressor.eof:
+                found = self._go_on_behind_end(found, limit)
+        except self._zlib.library.error as error:
+            raise ProtocolError("decompression failed") from error
+        if limit and len(found) >= limit:
+            raise PayloadTooBig(None, max_size)
+        return found
 
     def _go_on_behind_end(self, found: bytes, limit: int) -> bytes:
-        """RFC 7692, 7.2.3.4: a block with BFINAL ends what a decompressor reads, and more may follow it."""
+        """RFC 7692, 7.2.3.4: a block with BFINAL ends what a decompressor reads, and more may follow it.
+
+        Return all that follows, too; or, unless the limit is 0, no more than `limit` bytes.
+        """
         rest, position, parts, size = memoryview(self._decompressor.unused_data), 0, [found], len(found)
         while self._decompressor.eof:
             decompressor = self._decompressor = self._zlib.decompressor(self._remote_bits)

@@ -67,7 +67,7 @@ class Handshake(asyncio.Protocol):
         agent: UserAgent,
         protocols: list[str],
         authorization: str | None,
-        secrets: list[str],
+        secrets: Callable[[], list[str]],
         accept: Accept,
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -275,9 +275,9 @@ class Handshake(asyncio.Protocol):
         if beginning[:1] in (b"\x15", b"\x16"):  # an alert or a handshake of TLS (RFC 8446, 5.1)
             return f"the server speaks TLS on port {self._address.port}: use wss://"
         if not b"HTTP/".startswith(beginning[:5]):
-            words = escape(redact(self._received.decode("latin-1").strip(), self._secrets), 60)
+            words = escape(redact(self._received.decode("latin-1").strip(), self._secrets()), 60)
             return f'the server does not speak HTTP on port {self._address.port}, it says "{words}"'
-        return escape(redact(error, self._secrets))
+        return escape(redact(error, self._secrets()))
 
 
 def describe_loss(error: BaseException | None) -> str:

@@ -106,7 +106,7 @@ class Opening:
     ) -> Refusal | None:
         """Connect and do the opening handshake once; return the refusal, None if the server has accepted."""
         handshake = self._handshake = Handshake(
-            self._address, self._agent, self._protocols, authorization, self._secrets(), self._accept
+            self._address, self._agent, self._protocols, authorization, self._secrets, self._accept
         )
         connected = False
         try:

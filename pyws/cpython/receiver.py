@@ -216,38 +216,40 @@ class Receiver:
         """Add to a large message in one frame; the message, if it is whole."""
         self._payload_missing -= len(data)
         is_last = not self._payload_missing
-        if self._inflate_size is None:
+        if self._inflate_size is None or self._connection.state != OPEN:
             return self._add(data, is_last)
-        inflated = self._inflate(data, is_last, self._inflate_size)
-        if inflated is None:
+        assert self._deflate is not None
+        max_size = self._core.max_message_size
+        try:
+            inflated = self._deflate.decompress(
+                data, is_last, None if max_size is None else max_size - self._inflate_size
+            )
+        except (PayloadTooBig, ProtocolError) as error:
+            self._refuse(error)
             return None
         self._inflate_size += len(inflated)
         return self._add(inflated, is_last)
 
     def _whole_compressed(self, first: int, data: bytes) -> str | bytes | None:
         """Return the message of a compressed frame; None if it is not valid, or comes too late."""
-        inflated = self._inflate(data, True, 0)
-        if inflated is None or first == BINARY:
-            return inflated
-        try:
-            return inflated.decode()
-        except UnicodeDecodeError as error:
-            self._connection.fail(1007, f"a text message is not UTF-8: {error}")
+        if self._connection.state != OPEN:
             return None
-
-    def _inflate(self, data: bytes, is_last: bool, size: int) -> bytes | None:
-        """Decompress a part of a message, of which `size` bytes were decompressed before; None if that fails."""
-        connection, max_size = self._connection, self._core.max_message_size
-        if connection.state != OPEN:
-            return None  # none of the messages that follow is delivered
         assert self._deflate is not None
         try:
-            return self._deflate.decompress(data, is_last, None if max_size is None else max_size - size)
-        except PayloadTooBig:
-            connection.fail(1009, f"a message is larger than max_size, {max_size} bytes")
-        except ProtocolError as error:
-            connection.fail(1002, f"the server broke the protocol: {error}")
-        return None
+            inflated = self._deflate.decompress(data, True, self._core.max_message_size)
+            return inflated if first == BINARY else inflated.decode()
+        except (PayloadTooBig, ProtocolError, UnicodeDecodeError) as error:
+            self._refuse(error)
+            return None
+
+    def _refuse(self, error: Exception) -> None:
+        """Fail the connection, because a message cannot be taken."""
+        if isinstance(error, UnicodeDecodeError):
+            self._connection.fail(1007, f"a text message is not UTF-8: {error}")
+        elif isinstance(error, PayloadTooBig):
+            self._connection.fail(1009, f"a message is larger than max_size, {self._core.max_message_size} bytes")
+        else:
+            self._connection.fail(1002, f"the server broke the protocol: {error}")
 
     def _add(self, data: bytes, final: bool) -> str | bytes | None:
         if self._connection.state != OPEN:
@@ -255,7 +257,7 @@ class Receiver:
         try:
             self._partial.add(data, final)
         except UnicodeDecodeError as error:
-            self._connection.fail(1007, f"a text message is not UTF-8: {error}")
+            self._refuse(error)
             return None
         if not final:
             return None

@@ -4,6 +4,7 @@ https://url.spec.whatwg.org/
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import ada_url
 
@@ -16,6 +17,9 @@ BAD_PORTS = frozenset(
     + (530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045)
     + (4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080)
 )
+
+MAX_KEPT = 4096
+"""Characters of the longest URL that is remembered when it was parsed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,10 @@ def parse(url: str, base: str = "about:blank") -> Address:
 
     https://websockets.spec.whatwg.org/#dom-websocket-websocket
     """
+    return (_parse_once if len(url) + len(base) <= MAX_KEPT else _parse)(url, base)
+
+
+def _parse(url: str, base: str) -> Address:
     try:
         record = ada_url.URL(url, base)
     except ValueError:
@@ -65,6 +73,9 @@ def parse(url: str, base: str = "about:blank") -> Address:
         password=record.password,
         public=f"{record.protocol}//{address.rpartition('@')[2]}/{path}{'?…' * bool(query)}",
     )
+
+
+_parse_once = lru_cache(maxsize=32)(_parse)  # a program opens the same URL again and again
 
 
 def dns_name(host: str) -> bytes:
@@ -114,6 +125,7 @@ def is_this_machine(host: str) -> bool:
     return is_localhost(host) or host == "::1" or (is_address(host) and host.startswith("127."))
 
 
+@lru_cache(maxsize=32)
 def is_secure(url: str) -> bool:
     """Tell whether the scheme of a URL means TLS."""
     record = _record(url)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from ..loop import now
 from .proxies import SETTING, parse
 from .url import Address, is_address, is_base, is_origin, is_secure, is_this_machine
 
@@ -154,7 +155,9 @@ class UserAgent:
         """Return the TLS context; files are read in a thread, so that the event loop does not wait for them."""
         if self.tls is not None:
             return self.tls
-        return await asyncio.wrap_future(_make_in_thread(_Sources.of(self.authorities)))
+        sources = _Sources.of(self.authorities)
+        known = _known_context(sources)
+        return known if known is not None else await asyncio.wrap_future(_make_in_thread(sources))
 
     def cookie_for(self, address: Address) -> str | None:
         """Return the Cookie header for a handshake (RFC 6265), None without cookies; ValueError if one is not valid."""
@@ -257,6 +260,9 @@ def _copy_headers(headers: object) -> Mapping[str, str]:
 Path = str | os.PathLike[str]
 VERIFY_PATHS = ssl.get_default_verify_paths()
 
+FOLDER_CHECK = 1.0
+"""Seconds after which a connection looks at each file of the folders again; it looks at the others at once."""
+
 
 @dataclass(frozen=True)
 class _Sources:
@@ -272,19 +278,31 @@ class _Sources:
         return cls(authorities, *map(os.environ.get, names))
 
     def file_states(self) -> list[object]:
-        """Return a list that differs when one of the files has changed."""
+        """Return a list that differs when a file has changed, or has come into a folder or gone."""
         paths = [self.authorities, self.file or VERIFY_PATHS.openssl_cafile, VERIFY_PATHS.openssl_capath]
-        for folder in (self.folders or "").split(os.pathsep):
-            paths += [folder, *_certificates(folder)]
-        return [_file_state(path) for path in paths]
+        return [_file_state(path) for path in [*paths, *(self.folders or "").split(os.pathsep)]]
+
+    def states_in_folders(self) -> list[object]:
+        """Return a list that differs when a file in one of the folders has changed; there may be hundreds."""
+        folders = (self.folders or "").split(os.pathsep)
+        return [_file_state(path) for folder in folders for path in _certificates(folder)]
+
+
+def _known_context(sources: _Sources) -> ssl.SSLContext | None:
+    """Return the TLS context if it was made, and no file has changed as far as a quick look can tell."""
+    known = _contexts.get(sources)
+    if known is None or known.file_states != sources.file_states():
+        return None
+    return known.context if not sources.folders or now() - known.checked_at < FOLDER_CHECK else None
 
 
 def _tls_context(sources: _Sources) -> ssl.SSLContext:
     with _contexts_lock:
-        states = sources.file_states()
-        cached = _contexts.get(sources)
-        if cached is not None and cached[0] == states:
-            return cached[1]
+        states, in_folders = sources.file_states(), sources.states_in_folders()
+        known = _contexts.get(sources)
+        if known is not None and (known.file_states, known.states_in_folders) == (states, in_folders):
+            known.checked_at = now()
+            return known.context
         context = ssl.create_default_context()
         context.hostname_checks_common_name = False  # browsers look at subjectAltName only (RFC 9525, 2)
         context.set_alpn_protocols(["http/1.1"])
@@ -293,8 +311,18 @@ def _tls_context(sources: _Sources) -> ssl.SSLContext:
             _load_authorities(context, VERIFY_PATHS.openssl_cafile_env, sources.file)
         if sources.authorities is not None:
             _load_authorities(context, "authorities", sources.authorities)
-        _contexts[sources] = states, context
+        _contexts[sources] = _Known(context, states, in_folders, now())
         return context
+
+
+@dataclass
+class _Known:
+    """A TLS context, what the files were like from which it was made, and when that was seen last."""
+
+    context: ssl.SSLContext
+    file_states: list[object]
+    states_in_folders: list[object]
+    checked_at: float
 
 
 def _load_authorities(context: ssl.SSLContext, setting: str, path: Path) -> None:
@@ -358,7 +386,7 @@ def _make_context(sources: _Sources, future: "Future[ssl.SSLContext]") -> None:
 
 
 _contexts_lock, _pending_lock = threading.Lock(), threading.Lock()
-_contexts: dict[_Sources, tuple[list[object], ssl.SSLContext]] = {}
+_contexts: dict[_Sources, _Known] = {}
 _pending: "dict[_Sources, Future[ssl.SSLContext]]" = {}
 
 

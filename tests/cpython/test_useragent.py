@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pyws import DOMException, UserAgent, WebSocket
+from pyws.cpython import useragent
 from pyws.cpython.url import parse
 
 from peer import Peer
@@ -546,6 +547,7 @@ def test_a_folder_of_authorities_is_read_again(first, second, tmp_path, monkeypa
     folder = tmp_path / "certificates"
     folder.mkdir()
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setattr(useragent, "FOLDER_CHECK", 0)
     monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join([str(tmp_path / "missing"), str(folder)]))
     for server in (first, second):  # their authorities get one name, as that of a renewed one is
         server.authority = trustme.CA(organization_name="One", organization_unit_name="and the same")
