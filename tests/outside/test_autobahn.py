@@ -9,12 +9,15 @@ import concurrent.futures
 import logging
 import multiprocessing
 import os
+import zlib
 from fnmatch import fnmatch
 
 import kosoku
 import pytest
 import pyws.cpython.handshake
 from pyws import WebSocket
+from pyws.cpython.zlibs import Zlib
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(500)]
 
@@ -90,12 +93,17 @@ def work(pattern, hint, without):
     """Play a group in a worker's process, but for those cases, `hint` added to the offer of compression."""
     logging.disable()  # the reasons of failures that the suite provokes
     original = pyws.cpython.handshake.DeflateFactory
-    options = {"client_no_context_takeover": True} if hint else {}
-    if pattern.startswith(("12.", "13.")):
+
+    def make(fast):
+        factory = original(fast)
         # Most of the run is zlib's, up to 128 MB a case: what is judged is the protocol, so ours may be hasty. What it
         # could hardly make smaller goes out in the blocks of DEFLATE that are stored as they are.
-        options["compress_settings"] = {"memLevel": 5, "level": 0 if pattern in STORED else 1}
-    pyws.cpython.handshake.DeflateFactory = lambda **keywords: original(**{**keywords, **options})
+        factory._zlib = Zlib(zlib, 0 if pattern in STORED else 1)
+        if hint:
+            factory._offer = ClientPerMessageDeflateFactory(client_no_context_takeover=True)
+        return factory
+
+    pyws.cpython.handshake.DeflateFactory = make
     try:
         return asyncio.run(judge(pattern, without))
     finally:
