@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from websockets.client import ClientProtocol
+
 from .sender import Sender
 
 TCP_CLOSE_TIMEOUT = 2.0
@@ -84,6 +86,18 @@ class Closing:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TCP_CLOSE_TIMEOUT):
                 await self.wait_lost()
+
+    def describe_unclean(self, core: ClientProtocol, is_within_message: bool, closing_timeout: float) -> str:
+        """Return why it has not ended in order, when nothing has failed: the reason for the log."""
+        if core.close_rcvd is not None:
+            lost = self._sender.lost
+            what = f"{lost} bytes that wait to be sent" if lost else "our Close frame"
+            return f"the server closed it before {what} had left"
+        if core.close_sent is not None:
+            late = f" within closing_timeout, {closing_timeout:g} seconds" if self.is_aborted else ""
+            return f"the server did not answer the Close frame{late}"
+        within = " in the middle of a message" if is_within_message else ""
+        return f"the server ended the connection{within}, without a Close frame"
 
     def _set_timer(self, seconds: float, action: Callable[[], object]) -> None:
         self.stop_timer()

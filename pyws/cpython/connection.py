@@ -299,17 +299,9 @@ class Connection(asyncio.Protocol):
             level, reason = logging.INFO, "the program's tasks were canceled"
         elif self._transport is None:
             reason = "the program closed it before it was open"
-        elif self._core.close_rcvd is None and self._core.close_sent is None:
-            within = " in the middle of a message" if self._receiver and self._receiver.is_within_message else ""
-            reason = f"the server ended the connection{within}, without a Close frame"
-        elif self._core.close_rcvd is None:
-            reason = "the server did not answer the Close frame"
-            if self._closing.is_aborted:
-                reason += f" within closing_timeout, {self._agent.closing_timeout:g} seconds"
         else:
-            lost = self._sender.lost
-            what = f"{lost} bytes that wait to be sent" if lost else "our Close frame"
-            reason = f"the server closed it before {what} had left"
+            is_within_message = self._receiver is not None and self._receiver.is_within_message
+            reason = self._closing.describe_unclean(self._core, is_within_message, self._agent.closing_timeout)
         how = "failed" if failed else "did not end cleanly"
         logger.log(level, "WebSocket connection to %r %s: %s", self._address.public, how, reason)
 
