@@ -36,7 +36,7 @@ HOUSE = [
     {"cpython.tunnel"},
     {"cpython.handshake", "cpython.dialing"},
     {"cpython.refusal", "cpython.useragent", "cpython.deflate", "cpython.frames"},
-    {"cpython.proxies"},
+    {"cpython.proxies", "cpython.zlibs"},
     {"cpython.url"},
     {"backoff", "streams", "events"},
     {"blob", "dom"},
