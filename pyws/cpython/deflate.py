@@ -137,7 +137,7 @@ class Deflate(Extension):
                 size += len(parts[-1])
         return b"".join(parts)
 
-    # What the library calls: frames of fragmented messages, and all of them if a test takes no short cuts.
+    # Calls of the library, for frames of fragmented messages, or for all frames if a test takes no short cuts.
 
     def encode(self, frame: Frame) -> Frame:
         """Compress a frame, which has a whole message, unless it may not be compressed."""

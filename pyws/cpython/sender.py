@@ -63,7 +63,7 @@ class Sender:
         """Messages that are not written yet: the first byte of the frame, and the payload."""
         self.queued = 0
         """Payload bytes of them."""
-        # Of the first of them, if it is very large: what is compressed of it already, and how much that was.
+        # The parts of the first one that are compressed already, if it is very large, and how many of its bytes that is.
         self._compressed = NOTHING_YET
         self._position = 0
         self.flush_is_due = False

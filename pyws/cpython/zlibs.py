@@ -28,11 +28,10 @@ class Zlib(NamedTuple):
 
 
 SMALL: Sequence[tuple[str, int]] = ("isal.isal_zlib", 1), ("zlib_ng.zlib_ng", 2), ("zlib", 2)
-"""What sends at most a quarter more bytes than level 6 of `zlib`: the fastest first."""
+"""Libraries and levels that send at most a quarter more bytes than level 6 of `zlib`: the fastest first."""
 
 FAST: Sequence[tuple[str, int]] = ("zlib_ng.zlib_ng", 1), ("isal.isal_zlib", 1), ("zlib", 1)
-"""What sends at most half more, for `UserAgent(compression="fast")`: the fastest first for messages of some hundred
-bytes."""
+"""Those that send at most half more, for `UserAgent(compression="fast")`: the fastest for short messages first."""
 
 
 @cache
