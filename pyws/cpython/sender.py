@@ -63,7 +63,7 @@ class Sender:
         """Messages that are not written yet: the first byte of the frame, and the payload."""
         self.queued = 0
         """Payload bytes of them."""
-        # The parts of the first one that are compressed already, if it is very large, and how many of its bytes that is.
+        # If the first one is very large: its parts that are compressed already, and how many of its bytes these were.
         self._compressed = NOTHING_YET
         self._position = 0
         self.flush_is_due = False
