@@ -1,4 +1,4 @@
-"""The end of TCP of one open connection: in order, after a time limit, or at once; and when it has come.
+"""The end of TCP of one open connection: in order, after a time limit, or at once; `connection.py` says which.
 
 https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
 """

@@ -19,9 +19,9 @@ from .. import loop as runtime
 from ..loop import LoopThread
 from ..webidl import DOMException, usv_string
 from .closing import TCP_CLOSE_TIMEOUT, Closing
-from .frames import BINARY, TEXT
 from .handshake import FailedError, describe_loss
 from .keepalive import Keepalive
+from .opcodes import BINARY, TEXT
 from .opening import Opening
 from .receiver import Owner, Receiver
 from .refusal import Refusal, describe

@@ -15,7 +15,7 @@ from websockets.frames import Frame, Opcode
 
 from ..loop import now
 from .deflate import Deflate
-from .frames import BINARY, COMPRESSED, LARGE_MESSAGE, TEXT
+from .opcodes import BINARY, COMPRESSED, LARGE_MESSAGE, TEXT
 
 OPEN = 1  # the one state in which messages are received
 

@@ -14,7 +14,7 @@ from websockets.client import ClientProtocol
 from websockets.protocol import State
 
 from .deflate import Deflate
-from .frames import COMPRESSED, LARGE_MESSAGE, TEXT
+from .opcodes import COMPRESSED, LARGE_MESSAGE, TEXT
 
 if TYPE_CHECKING:
 

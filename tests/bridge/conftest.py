@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+import libraryservers
 import matrix
-import servers
 import wheels
 
 
@@ -15,7 +15,7 @@ import wheels
 def origins(peer):
     """Call it for the origin of the server that a library talks to: it is started when it is first asked for."""
     with contextlib.ExitStack() as stack:
-        start = functools.cache(lambda name: stack.enter_context(servers.SERVERS[name]()))
+        start = functools.cache(lambda name: stack.enter_context(libraryservers.SERVERS[name]()))
         yield lambda name: start(wheels.PINS[name]["server"]) if "server" in wheels.PINS[name] else peer.origin
 
 

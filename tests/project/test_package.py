@@ -35,7 +35,7 @@ HOUSE = [
     {"cpython.sender"},
     {"cpython.tunnel"},
     {"cpython.handshake", "cpython.dialing"},
-    {"cpython.refusal", "cpython.useragent", "cpython.deflate", "cpython.frames"},
+    {"cpython.refusal", "cpython.useragent", "cpython.deflate", "cpython.opcodes"},
     {"cpython.proxies", "cpython.zlibs"},
     {"cpython.url"},
     {"backoff", "streams", "events"},

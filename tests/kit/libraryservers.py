@@ -1,6 +1,6 @@
 """The servers, other than the peer, that libraries talk to: a script's `address.origin` leads to the one in pins.toml.
 
-`python3 servers.py` listens, prints the port, and ends with its standard input. On that port:
+`python3 libraryservers.py` listens, prints the port, and ends with its standard input. On that port:
 
 /graphql       a schema of strawberry, by graphql-transport-ws
 /socket.io/    python-socketio's own server
@@ -68,7 +68,7 @@ def ports(folder, server):
     raise RuntimeError("nats-server does not listen")
 
 
-SERVERS = {"servers.py": python_servers, "nats-server": nats_server}
+SERVERS = {"libraryservers.py": python_servers, "nats-server": nats_server}
 
 
 def graphql():
