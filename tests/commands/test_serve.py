@@ -50,18 +50,18 @@ ws.onmessage = on_message
 """
 
 
-@pytest.mark.parametrize("runtime", ["pyodide", "brython"])
-def test_a_page_runs_the_script_and_runs_it_again(tmp_path, browser, peer, runtime):
+@pytest.mark.parametrize("interpreter", ["pyodide", "brython"])
+def test_a_page_runs_the_script_and_runs_it_again(tmp_path, browser, peer, interpreter):
     """It talks to a server; each change shows, one for the worse too, and when the file is away for a while."""
     script = tmp_path / 'a "<b>&$script.py'  # a name that no page can take as it is
-    echo = f"{peer.origin}/page-{runtime}?do=accept&do=echo"
+    echo = f"{peer.origin}/page-{interpreter}?do=accept&do=echo"
     arguments = [script.name, echo, "</script>", '"&amp;']
 
     def told(version):
         return f"{version} {arguments!r} {bytes([0, 255])!r}\n"
 
     script.write_text(SCRIPT.replace("{version}", "one"))
-    with serving("--runtime", runtime, "--interpreter", PACKAGES / runtime, script, *arguments[1:]) as address:
+    with serving("--runtime", interpreter, "--interpreter", PACKAGES / interpreter, script, *arguments[1:]) as address:
         browser.get(address)
         assert shown(browser, "one", "running") == told("one")
         assert browser.title == script.name
@@ -152,17 +152,17 @@ def test_an_exception_in_a_listener_is_shown(tmp_path, browser, peer):
         browser.get("about:blank")
 
 
-@pytest.mark.parametrize("runtime", ["pyodide", "brython"])
-def test_the_pages_of_the_demo_run_their_script(browser, runtime, dist):
+@pytest.mark.parametrize("interpreter", ["pyodide", "brython"])
+def test_the_pages_of_the_demo_run_their_script(browser, interpreter, dist):
     """They share the script of the page: what to run comes with their address."""
     import serve
 
     with serve.pages() as origin, serve.echo() as address:
-        browser.get(serve.page(origin, runtime, "examples/echo.py", address))
+        browser.get(serve.page(origin, interpreter, "examples/echo.py", address))
         output = shown(browser, "close readyState=3", "running")
         assert output.startswith(f"WebSocket('{address}') readyState=0\n")
         assert output.endswith("close readyState=3 wasClean=True code=3001 reason='All back ✓'\n")
-        browser.get(serve.page(origin, runtime, "examples/missing.py"))
+        browser.get(serve.page(origin, interpreter, "examples/missing.py"))
         shown(browser, "examples/missing.py: 404", "error")
         browser.get("about:blank")
 

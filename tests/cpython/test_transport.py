@@ -505,13 +505,14 @@ def test_an_answer_goes_out_before_the_connection_fails(play, extensions, digits
 
 
 @pytest.mark.requirements("SRV-08", "CLS-16", "SRV-01")
-def test_close_frames_that_cross(play):
+def test_close_frames_that_cross(play, peer):
     """Ours goes out although the server's has arrived unread: that is the answer, and the server's code counts."""
 
     async def conversation(stage):
-        ws = stage.connect("accept", "wait 0.02", "close 3001 theirs")
+        ws = stage.connect("accept", "sleep", "close 3001 theirs")
         await stage.opened(ws)
-        time.sleep(0.06)
+        peer.wake(stage._keys[id(ws)])
+        wait_for(ws, select.POLLIN)
         ws.close(3000, "ours")
         await stage.closed(ws)
         stage.journal += await stage.heard(ws)
@@ -519,10 +520,10 @@ def test_close_frames_that_cross(play):
     assert play(conversation) == ["open 1", "close 3 clean 3001 'theirs'", "heard close 3000 'ours'"]
 
 
-def wait_for_reset(ws):
-    """Let nothing else happen until the system knows that the connection was reset."""
+def wait_for(ws, mask):
+    """Let nothing else happen until the system knows of such an event; of a reset it tells with any mask."""
     events = select.poll()
-    events.register(ws._pyws_connection._transport.get_extra_info("socket"), 0)
+    events.register(ws._pyws_connection._transport.get_extra_info("socket"), mask)
     assert events.poll(PATIENCE * 1000)
 
 
@@ -534,7 +535,7 @@ def test_clean_means_that_our_answer_went_out(play):
         await stage.closed(stage.connect("hold", "accept", "close 3001 fin", "release", "fin"))
         await stage.closed(stage.connect("hold", "accept", "close 3001 read", "release", "read", "reset"))
         ws = stage.connect("accept", "close 3001 reset", "reset")
-        ws.addEventListener("open", lambda _: wait_for_reset(ws))
+        ws.addEventListener("open", lambda _: wait_for(ws, 0))
         await stage.closed(ws)
 
     assert play(conversation) == [

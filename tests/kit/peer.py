@@ -435,6 +435,10 @@ class Peer:
         over = record.over.wait(PATIENCE)
         return record.frames if over else [*record.frames, "not over"]
 
+    def wake(self, key):
+        """Wake the peer, which sleeps in conversation `key`, from a thread whose loop stands still."""
+        self._loop.call_soon_threadsafe(self.records[key].awake.set)
+
     def _certify(self, names):
         import trustme
 

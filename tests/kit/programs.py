@@ -68,4 +68,4 @@ def shown(driver, text, state):
         if text in output and driver.execute_script("return document.body.dataset.state") == state:
             return output
         assert time.monotonic() < patience, [output, *driver.get_log("browser")]
-        time.sleep(0.05)
+        time.sleep(0.2)  # each question takes processor time

@@ -195,7 +195,7 @@ class Page(JavaScript):
             if failures or time.monotonic() > patience:
                 reasons = [*(failures or ["timeout"]), *self.complaints()]
                 raise RuntimeError("\n".join([f"{self.page} does not start", *reasons]))
-            time.sleep(0.05)
+            time.sleep(0.2)  # each question takes processor time
         loaded = self.driver.execute_script("return performance.getEntriesByType('resource').map(({name}) => name)")
         if foreign := [url for url in loaded if not url.startswith((origin, "blob:", "data:"))]:
             raise RuntimeError(f"{self.page} asks others: {foreign}")
@@ -382,8 +382,9 @@ def webkit():
     options.binary_location = find("MiniBrowser", *Path("/usr").glob("lib*/**/webkit2gtk-4.*/MiniBrowser"))
     options.add_argument("--automation")
     with display() as number:
-        # A worker's navigator.language is the locale's name, and Brython cannot do with "C".
-        environ = {**os.environ, "DISPLAY": number, "LC_ALL": "en_US.UTF-8"}
+        # A worker's navigator.language is the locale's name, and Brython cannot do with "C". To optimize all of an
+        # interpreter takes longer than what is played in it.
+        environ = {**os.environ, "DISPLAY": number, "LC_ALL": "en_US.UTF-8", "JSC_useOMGJIT": "0"}
         service = webdriver.WebKitGTKService(find("WebKitWebDriver"), env=environ)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of Selenium's own, in its class for WebKit

@@ -1,6 +1,6 @@
 """The 517 cases of the Autobahn test suite, served by `kosoku`: what is weaker than OK is listed here, with its reason.
 
-Without `--thorough` 21 of them are left out, which need half of all the seconds.
+Without `--thorough` 69 of them are left out, which need most of the seconds: see `LONG`.
 https://github.com/crossbario/autobahn-testsuite
 """
 
@@ -43,11 +43,16 @@ HINTED = ["13.2.*", "13.5.*", "13.6.*"]
 
 # A picture, a novel, a PDF: most of the seconds are their compression.
 STORED = ["12.2.*", "12.3.*", "12.5.*"]
-# A thousand of their messages of 64 KiB and more; 12.1.* and 12.4.* have these sizes, too.
-LONG = [pattern.replace("*", size) for pattern in STORED for size in ("9", "10", "14", "15", "16", "17", "18")]
+# A thousand messages of 64 KiB and more, whole and in frames: most of the seconds are theirs. 12.1.* and 12.4.* have
+# these sizes, 13.3.* has the largest with the smallest window; what else the others of 13.* agree on is tried with up
+# to 32 KiB, a whole window.
+WITHOUT_LONG = [*STORED, "13.1.*", "13.2.*", "13.4.*", "13.5.*", "13.6.*", "13.7.*"]
+LONG = [pattern.replace("*", size) for pattern in WITHOUT_LONG for size in ("9", "10", "14", "15", "16", "17", "18")]
+# 128 KiB in frames of 1 and 4 KiB: 15 has smaller ones, 18 larger ones.
+LONG += [f"{group}.{size}" for group in ("12.1", "12.4", "13.3") for size in ("16", "17")]
 
 # The longest first, so that both workers end together.
-GROUPS = [f"12.{n}.*" for n in (5, 4, 3, 2, 1)] + [f"13.{n}.*" for n in range(1, 8)]
+GROUPS = ["13.3.*"] + [f"12.{n}.*" for n in (4, 1, 5, 3, 2)] + [f"13.{n}.*" for n in (1, 2, 4, 5, 6, 7)]
 GROUPS += [f"{n}.*" for n in (9, 7, 6, 5, 10, 4, 3, 2, 1)]
 
 
@@ -140,10 +145,10 @@ def test_cases_weaker_than_ok(verdicts, pattern):
 
 
 @pytest.mark.parametrize("pattern", HINTED)
-def test_cases_with_the_hint_are_ok(verdicts, pattern):
+def test_cases_with_the_hint_are_ok(verdicts, left_out, pattern):
     """With `client_no_context_takeover` offered nothing is left to say."""
     found = verdicts(pattern, hint=True)
-    assert len(found) == 18 and not weaker(found)
+    assert len(found) == 18 - sum(fnmatch(case, pattern) for case in left_out) and not weaker(found)
 
 
 def test_every_case_was_played(verdicts, left_out):

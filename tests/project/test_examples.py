@@ -108,14 +108,14 @@ def browser():
         yield driver
 
 
-@pytest.mark.parametrize("runtime", ["pyodide", "brython"])
-def test_the_examples_print_the_same_in_a_page(runtime, browser, address):
+@pytest.mark.parametrize("interpreter", ["pyodide", "brython"])
+def test_the_examples_print_the_same_in_a_page(interpreter, browser, address):
     """Each in a page of its own; it ends, complains of nothing, and the ticker is drawn too."""
     with serve.pages() as origin:
         for name in EVERY:
             here = checked(name, run(EXAMPLES / f"{name}.py", address)[1])
             browser.get_log("browser")
-            browser.get(serve.page(origin, runtime, f"examples/{name}.py", address))
+            browser.get(serve.page(origin, interpreter, f"examples/{name}.py", address))
             output = shown(browser, here.splitlines()[-1] + "\n", "running")
             assert output == here
             assert [entry["message"] for entry in browser.get_log("browser")] == []

@@ -694,21 +694,21 @@ def test_what_the_bridge_says_is_explained():
     assert [row for row in rows if row not in beginnings] == [] != rows
 
 
-# By runtime, as those of Pyodide share a page.
-SHOWN = sorted([(runtime, text) for text, (runtimes, _) in TROUBLE.items() for runtime in runtimes])
+# By the place where it is said, as those of Pyodide share a page.
+SHOWN = sorted([(place, text) for text, (places, _) in TROUBLE.items() for place in places])
 
 
-@pytest.mark.parametrize("runtime, text", SHOWN)
-def test_a_text_is_what_the_runtime_says(runtime, text, address, site, tmp_path):
+@pytest.mark.parametrize("place, text", SHOWN)
+def test_a_text_is_what_that_place_says(place, text, address, site, tmp_path):
     """Whoever searches for it finds the very words."""
     code = here(TROUBLE[text][1], address)
-    if runtime in ("run", "python"):
+    if place in ("run", "python"):
         script = tmp_path / "script.py"
         script.write_text(code)
-        _, output, errors = (run if runtime == "run" else python)(script)
+        _, output, errors = (run if place == "run" else python)(script)
         assert text in output + errors
         return
-    match runtime:
+    match place:
         case "pyodide":
             site.run_in_pyodide(code)
         case "brython":
