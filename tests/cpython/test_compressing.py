@@ -159,6 +159,35 @@ def test_few_more_bytes_are_sent(library, size, bits):
         assert sum(len(extension.compress(data, size)) for data in documents) < share * least
 
 
+@pytest.mark.requirements("PMD-01")
+@pytest.mark.parametrize("compression", [True, "fast"])
+def test_the_setting_chooses_the_library(runner, compression):
+    """The offer is the same, and so is what arrives."""
+
+    async def echo(connection):
+        offers.append(connection.request.headers["Sec-WebSocket-Extensions"])
+        async for message in connection:
+            await connection.send(message)
+
+    async def main():
+        async with serve(echo, "127.0.0.1", 0) as server:
+            with UserAgent(compression=compression):
+                ws = WebSocket(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+            await ws.when("open").first()
+            ws.send(text)
+            event = await ws.when("message").first()
+            assert event.data == text
+            used.append(ws._pyws_connection._sender._deflate._zlib)
+            ended = ws.when("close").first()
+            ws.close()
+            await ended
+
+    offers, used, text = [], [], document(5000).decode()
+    runner.run(main())
+    assert offers == ["permessage-deflate; client_max_window_bits"]
+    assert used == [first_of(FAST if compression == "fast" else SMALL)]
+
+
 # Messages that take long
 
 

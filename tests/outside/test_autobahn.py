@@ -1,15 +1,16 @@
 """The 517 cases of the Autobahn test suite, served by `kosoku`: what is weaker than OK is listed here, with its reason.
 
-Without `--thorough` 69 of them are left out, which need most of the seconds: see `LONG`.
+Without `--thorough` 69 of them are left out, which need most of the seconds: see `LONG`; and each group of compression
+is played with one of the libraries that compress, in turn, not with each.
 https://github.com/crossbario/autobahn-testsuite
 """
 
 import asyncio
 import concurrent.futures
+import importlib
 import logging
 import multiprocessing
 import os
-import zlib
 from fnmatch import fnmatch
 
 import kosoku
@@ -55,6 +56,15 @@ LONG += [f"{group}.{size}" for group in ("12.1", "12.4", "13.3") for size in ("1
 GROUPS = ["13.3.*"] + [f"12.{n}.*" for n in (4, 1, 5, 3, 2)] + [f"13.{n}.*" for n in (1, 2, 4, 5, 6, 7)]
 GROUPS += [f"{n}.*" for n in (9, 7, 6, 5, 10, 4, 3, 2, 1)]
 
+LIBRARIES = ["isal.isal_zlib", "zlib", "zlib_ng.zlib_ng"]
+
+
+def libraries(pattern, thorough):
+    """The names of the libraries with which a group is played."""
+    if not pattern.startswith(("12.", "13.")):
+        return LIBRARIES[:1]
+    return LIBRARIES if thorough else [LIBRARIES[GROUPS.index(pattern) % 3]]
+
 
 async def listen(url):
     """Connect, send every message back until the end; the messages."""
@@ -94,16 +104,16 @@ async def judge(pattern, without):
     }
 
 
-def work(pattern, hint, without):
-    """Play a group in a worker's process, but for those cases, `hint` added to the offer of compression."""
+def work(pattern, hint, library, without):
+    """Play a group in a worker's process, but for those cases, `hint` added to the offer, compressed by a library."""
     logging.disable()  # the reasons of failures that the suite provokes
     original = pyws.cpython.handshake.DeflateFactory
 
     def make(fast):
         factory = original(fast)
-        # Most of the run is zlib's, up to 128 MB a case: what is judged is the protocol, so ours may be hasty. What it
-        # could hardly make smaller goes out in the blocks of DEFLATE that are stored as they are.
-        factory._zlib = Zlib(zlib, 0 if pattern in STORED else 1)
+        # Most of the run is compression, up to 128 MB a case: what is judged is the protocol, so ours may be hasty.
+        # What `zlib` could hardly make smaller goes out in the blocks of DEFLATE that are stored as they are.
+        factory._zlib = Zlib(importlib.import_module(library), 0 if library == "zlib" and pattern in STORED else 1)
         if hint:
             factory._offer = ClientPerMessageDeflateFactory(client_no_context_takeover=True)
         return factory
@@ -125,10 +135,19 @@ def left_out(pytestconfig):
 def verdicts(left_out):
     """A function that returns the verdicts of a group; all groups are being played meanwhile, a process per core."""
     context = multiprocessing.get_context("spawn")
+    thorough = not left_out
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), context) as pool:
         jobs = [(pattern, False) for pattern in GROUPS] + [(pattern, True) for pattern in HINTED]
-        running = {job: pool.submit(work, *job, left_out) for job in jobs}
-        yield lambda pattern, hint=False: running[pattern, hint].result()
+        running = {
+            job: [pool.submit(work, *job, library, left_out) for library in libraries(job[0], thorough)] for job in jobs
+        }
+
+        def verdicts(pattern, hint=False):
+            first, *others = [played.result() for played in running[pattern, hint]]
+            assert all(other == first for other in others)
+            return first
+
+        yield verdicts
         pool.shutdown(cancel_futures=True)
 
 
