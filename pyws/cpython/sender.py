@@ -122,8 +122,7 @@ class Sender:
     def flush(self, whole: bool = False) -> bool:
         """Write the queue, then the Close frame if one was asked for; whether that was written. In any state.
 
-        A very large message is compressed piece by piece, unless the `whole` queue is asked for: if any of it is left,
-        call this again.
+        Much is compressed piece by piece, unless the `whole` queue is asked for: if any of it is left, call this again.
         """
         self.flush_is_due = False
         if self.queue:
@@ -176,12 +175,15 @@ class Sender:
         deflate = self._deflate
         masks = os.urandom(4 * len(queue))
         parts = []
-        joined = position = 0
+        joined = position = spent = 0
         for first, payload in queue:
             size = length = len(payload)
             if deflate is not None:
-                compressed = deflate.compress(payload, size) if size <= PIECE else self._compress(payload, whole)
-                if compressed is None:
+                compressed = None
+                if spent < PIECE or whole:
+                    compressed = deflate.compress(payload, size) if size <= PIECE else self._compress(payload, whole)
+                    spent += size
+                if compressed is None:  # the rest is for the next turn
                     written, self.queue = queue[: position // 4], queue[position // 4 :]
                     self.queued -= sum([len(payload) for _, payload in written])
                     break

@@ -248,6 +248,22 @@ def test_a_large_message_is_compressed_in_many_turns(talk, pieces, takeover):
     assert heard == ["before", large, "behind", large.hex()[: 2 * PIECE], "last", 1000]
 
 
+def test_many_messages_are_compressed_in_many_turns(talk):
+    """Of middle size, all sent in one task."""
+    messages = [bytes([number]) * (PIECE // 2) for number in range(20)]
+
+    async def conversation(ws, heard):
+        for message in messages:
+            ws.send(message)
+        turns = 0
+        while ws._pyws_connection._sender.queue:
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns > len(messages) / 4
+
+    assert talk(conversation) == (True, [*messages, 1000])
+
+
 def test_a_ping_is_answered_between_pieces(talk):
     """The server does not take the connection for dead while a message is compressed."""
     pongs = []
