@@ -161,8 +161,9 @@ def test_few_more_bytes_are_sent(library, size, bits):
 
 @pytest.mark.requirements("PMD-01")
 @pytest.mark.parametrize("compression", [True, "fast"])
-def test_the_setting_chooses_the_library(runner, compression):
+def test_the_setting_chooses_the_library(runner, monkeypatch, compression):
     """The offer is the same, and so is what arrives."""
+    monkeypatch.setattr(deflate, "first_of", first_of)  # another test may need what `library` has set
 
     async def echo(connection):
         offers.append(connection.request.headers["Sec-WebSocket-Extensions"])
@@ -210,10 +211,13 @@ def talk(runner):
                 with UserAgent(proxy="", closing_timeout=50):
                     ws = WebSocket(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
                 await ws.when("open").first()
-                await conversation(ws, heard)
-                ended = ws.when("close").first()
-                ws.close(1000)
-                return (await ended).wasClean
+                ended = asyncio.ensure_future(ws.when("close").first())
+                try:
+                    await conversation(ws, heard)
+                finally:
+                    ws.close(1000)
+                    event = await ended
+                return event.wasClean
 
         return runner.run(main()), heard
 
@@ -235,7 +239,7 @@ def test_a_large_message_is_compressed_in_many_turns(talk, pieces, takeover):
         assert ws.bufferedAmount == len(large) + 12
         turns = 0
         while sender.queue:
-            assert len(large) <= ws.bufferedAmount <= len(large) + 12
+            assert ws.bufferedAmount in (len(large) + 12, len(large) + 6, 6)
             await asyncio.sleep(0)
             turns += 1
         assert turns > pieces
