@@ -126,9 +126,10 @@ def works(quick: bool) -> list[Work]:
             for kind in ("text", "binary"):
                 n = {"pyscript": (20_000, 800), "brython": (10_000, 60)}[runtime][size > 256] // less
                 arguments = {"runtime": runtime, "kind": kind, "size": size, "n": max(n, 10), "in_flight": in_flight}
-                targets = ()
                 if runtime == "pyscript":
-                    targets = (0.85, 1.0, 100.0 if kind == "binary" and size > 256 else None)
+                    targets = (0.9, 1.0, 100.0 if kind == "binary" and size > 256 else None)
+                else:
+                    targets = (0.8 if kind == "text" else 0.5 if size == 256 else 0.3, None)
                 name = "Pyodide" if runtime == "pyscript" else "Brython"
                 found.append(Work("page", f"{name}, {label} {kind}", rivals, arguments, size == 256, targets=targets))
     for size, label, kind, n, share in (
