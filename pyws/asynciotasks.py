@@ -59,6 +59,11 @@ def decode(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
+def join(parts: "list[bytes]") -> bytes:
+    """Return the bytes of all `parts`."""
+    return b"".join(parts)
+
+
 def system() -> "Any":
     """Return the module `sys`."""
     return sys

@@ -44,7 +44,7 @@ class Blob:
         if isinstance(blobParts, (str, bytes, bytearray, memoryview)) or not hasattr(blobParts, "__iter__"):
             raise TypeError(f"blobParts must be a list of parts: Blob([...]), not {blobParts.__class__.__name__}")
         self._pyws_type = _mime(type)
-        self._pyws_data = b"".join([_part(part, endings == "native") for part in blobParts])
+        self._pyws_data = loop.join([_part(part, endings == "native") for part in blobParts])
 
     @property
     def size(self) -> int:
@@ -146,7 +146,7 @@ class _Chunks:
 
 def blob_of(data: bytes, type: str = "") -> Blob:
     """Return a Blob of `data`, which is not copied; `type` is a MIME type in lower case, or ""."""
-    blob = Blob()
+    blob: Blob = object.__new__(Blob)
     blob._pyws_data = data
     blob._pyws_type = type
     return blob

@@ -30,7 +30,8 @@ class Event(metaclass=Interface):
     _pyws_MEMBERS: "tuple[str, ...]" = ("bubbles", "cancelable", "composed")
 
     # The values that most events share are attributes of the class: a new event stores only values that differ.
-    _pyws_bubbles = _pyws_cancelable = _pyws_composed = _pyws_trusted = False
+    _pyws_bubbles = _pyws_cancelable = _pyws_composed = False
+    _pyws_trusted = True  # until `__init__` has made it
     _pyws_target: "EventTarget | None" = None
     _pyws_current_target: "EventTarget | None" = None
     _pyws_stopped = _pyws_stopped_immediately = _pyws_canceled = _pyws_in_passive = False
@@ -39,6 +40,7 @@ class Event(metaclass=Interface):
         if not isinstance(type, str):
             raise TypeError(f"type must be str, not {type.__class__.__name__}")
         self._pyws_type = type
+        self._pyws_trusted = False
         self._pyws_time_stamp: float = loop.now()
         if eventInitDict is not None or keywords:
             self._pyws_initialize(dictionary(eventInitDict, keywords, *self._pyws_MEMBERS))
@@ -406,27 +408,12 @@ class EventTarget(metaclass=Interface):
         """
         event._pyws_target = self
         ending: BaseException | None = None
-        listeners = self._pyws_listeners.get(event._pyws_type)
-        if listeners:
+        if self._pyws_listeners.get(event._pyws_type):
             event._pyws_current_target = self
             try:
-                if len(listeners) == 1 and not listeners[0].special and not event._pyws_stopped:
-                    # Fast path for the common case, one plain listener: the same as `_pyws_invoke`, without its loop.
-                    listener = listeners[0]
-                    callback = listener.callback
-                    result = callback(event) if callable(callback) else listener.call(event)
-                    if result is not None:
-                        listener.process_return_value(event, result)
-                else:
-                    # A listener that is added or removed makes a new tuple: these lists do not change during the calls.
-                    ending = self._pyws_invoke(event, [listener for listener in listeners if listener.capture])
-                    listeners = self._pyws_listeners[event._pyws_type]
-                    at_target = self._pyws_invoke(event, [listener for listener in listeners if not listener.capture])
-                    ending = ending or at_target
-            except (KeyboardInterrupt, SystemExit) as error:
-                ending = error
-            except BaseException as error:
-                loop.report(error)
+                ending = self._pyws_invoke(event, capture=True)
+                at_target = self._pyws_invoke(event, capture=False)
+                ending = ending or at_target
             finally:
                 event._pyws_current_target = None
         if event._pyws_stopped:
@@ -435,16 +422,17 @@ class EventTarget(metaclass=Interface):
             raise ending
         return not event._pyws_canceled
 
-    def _pyws_invoke(self, event: Event, listeners: "Iterable[Listener]") -> "BaseException | None":
-        """Call these listeners; return the first exception that ends the program, for the caller to raise.
+    def _pyws_invoke(self, event: Event, capture: bool) -> "BaseException | None":
+        """Call the listeners of a phase; return the first exception that ends the program, for the caller to raise.
 
         https://dom.spec.whatwg.org/#concept-event-listener-inner-invoke
         """
         ending: BaseException | None = None
         if event._pyws_stopped:
             return ending
-        for listener in listeners:
-            if listener.removed:
+        # A listener that is added or removed makes a new tuple: this one does not change during the calls.
+        for listener in self._pyws_listeners[event._pyws_type]:
+            if listener.removed or listener.capture != capture:
                 continue
             if listener.once:
                 self._pyws_remove(event._pyws_type, listener)
@@ -476,7 +464,7 @@ class EventTarget(metaclass=Interface):
         self._pyws_listeners_changed()
 
     def _pyws_listeners_changed(self) -> None:
-        """Called after a listener was added or removed; a subclass that depends on its listeners overrides it."""
+        """Called after a listener was added, changed or removed, for a subclass that depends on its listeners."""
 
 
 def _check_callback(callback: object) -> None:
@@ -512,6 +500,7 @@ def event_handler(type: str, standard: str = "") -> "Any":
             target._pyws_remove(type, listener)
         else:
             listener.callback = value
+            target._pyws_listeners_changed()
 
     return property(get, set, None, f'Called with each "{type}" event; None by default.\n\n{standard}')
 

@@ -104,6 +104,9 @@ on_collected = tasks.on_collected
 decode = tasks.decode
 """decode(data) -> str: decode UTF-8. Malformed bytes become U+FFFD, a byte order mark stays."""
 
+join = tasks.join
+"""join(parts) -> bytes: return the bytes of all `parts`, which are `bytes`; a later change of a buffer changes none."""
+
 # JavaScript
 
 HAS_JAVASCRIPT = runtime.HAS_JAVASCRIPT

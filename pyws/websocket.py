@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from typing import Any, Generic, Literal, Protocol, TypedDict, TypeVar, Unpack, overload
 
-    from .dom import AbortSignal
+    from .dom import AbortSignal, Listener
     from .observable import Events, Observable
 
     E = TypeVar("E", bound=Event, contravariant=True)
@@ -299,17 +299,18 @@ class WebSocket(EventTarget):
         `loop.call_soon_threadsafe(ws.send, data)`: there the call itself raises `RuntimeError`.
         https://websockets.spec.whatwg.org/#dom-websocket-send
         """
-        if type(data) is not str:  # Deviation: SND-05, everywhere
+        kind = type(data)
+        if kind is not str and kind is not bytes:  # Deviation: SND-05, everywhere
             if isinstance(data, str):
                 data = usv_string(data)
             elif isinstance(data, Blob):
                 data = data._pyws_data
-            elif type(data) is not bytes:
+            else:
                 data = to_bytes(data, "send() takes str, bytes, any buffer or Blob", copy=loop.js_copy)
         state = self._pyws_connection.send(data)
-        if state == 0:
-            raise DOMException("Still connecting: send after the open event.", "InvalidStateError")
         if state != 1:
+            if state == 0:
+                raise DOMException("Still connecting: send after the open event.", "InvalidStateError")
             self._pyws_unsent += len(usv_string(data).encode()) if isinstance(data, str) else size_of(data)
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
@@ -344,6 +345,7 @@ class WebSocket(EventTarget):
     # https://websockets.spec.whatwg.org/#feedback-from-the-protocol
 
     _pyws_failed = False
+    _pyws_message_listener: "Listener | None" = None  # the only one for messages, if it is a function without options
 
     def _pyws_opened(self, protocol: str, extensions: str) -> None:
         self._pyws_protocol = protocol
@@ -352,13 +354,30 @@ class WebSocket(EventTarget):
         self._pyws_fire(Event("open"))
 
     def _pyws_received(self, data: "str | bytes", timestamp: float) -> None:
-        # The one event that comes by the million: made and fired without a call that can be spared.
+        # The one event that comes by the million: made and dispatched without a call that can be spared.
         event: MessageEvent = _new(MessageEvent)
         event._pyws_time_stamp = timestamp
         event._pyws_origin = self._pyws_origin
-        event._pyws_data = blob_of(data) if type(data) is bytes and self._pyws_binary_type == "blob" else data
-        event._pyws_trusted = True
-        self._pyws_dispatch(event)
+        as_is = isinstance(data, str) or self._pyws_binary_type != "blob"
+        event._pyws_data = data if as_is else blob_of(data)  # type: ignore[arg-type] # it is `bytes`
+        listener = self._pyws_message_listener
+        if listener is None:
+            self._pyws_dispatch(event)
+            return
+        # The same as in `_pyws_dispatch`, for one listener.
+        event._pyws_target = event._pyws_current_target = self
+        try:
+            result = listener.callback(event)
+            if result is not None:
+                listener.process_return_value(event, result)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            loop.report(error)
+        finally:
+            event._pyws_current_target = None
+            if event._pyws_stopped:
+                event._pyws_stopped = event._pyws_stopped_immediately = False
 
     def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         # A listener may raise an exception that ends the program: then the caller calls again, and the next call goes
@@ -385,6 +404,9 @@ class WebSocket(EventTarget):
     )
 
     def _pyws_listeners_changed(self) -> None:
+        listeners = self._pyws_listeners.get("message", ())
+        plain = len(listeners) == 1 and not listeners[0].special and callable(listeners[0].callback)
+        self._pyws_message_listener = listeners[0] if plain else None
         waited_for = self._pyws_WAITED_FOR[self._pyws_connection.state]
         self._pyws_connection.held = any(self._pyws_listeners.get(type) for type in waited_for)
 

@@ -25,6 +25,17 @@ def _js_functions() -> "Any":
 
 js_functions = _js_functions()
 
+
+def _knows_brython() -> bool:
+    """Tell whether JavaScript makes bytes and text as Brython does: how that makes them is not documented."""
+    every = bytes(range(256))
+    made = js_functions.toBytes(b"", js_functions.toArray(every))
+    return type(made) is bytes and made + made == every + every and js_functions.hold("text") == "text"
+
+
+# The pattern of bytes for JavaScript; None where Python itself has to make them, one number after the other.
+_bytes: "bytes | None" = b"" if _knows_brython() else None
+
 now = js_global.performance.now
 to_milliseconds = float  # an `int` is possible, too
 random: "Callable[[], float]" = js_global.Math.random
@@ -120,8 +131,20 @@ def next_turn() -> "Awaitable[None]":
 
 def decode(data: bytes) -> str:
     """Decode UTF-8: `bytes.decode` of Brython would drop a byte order mark."""
-    string: str = js_functions.decode(data)
+    string: str = js_functions.decode(_to_js(data))
     return string
+
+
+def join(parts: "list[bytes]") -> bytes:
+    """Return a copy of the bytes of all `parts`: most operations on `bytes` take long in Brython, or copy nothing."""
+    if _bytes is None:
+        return b"".join(parts)
+    joined: bytes = js_functions.join(_bytes, parts)
+    return joined
+
+
+def _to_js(data: bytes) -> "Any":
+    return js_functions.toArray(data) if _bytes is not None else js_global.Uint8Array.new(list(data))
 
 
 def system() -> "Any":
@@ -156,17 +179,18 @@ def js_class_name(value: object) -> str:
 
 def js_bytes(js_buffer: "Any") -> bytes:
     """Return a copy of the bytes of a buffer of JavaScript."""
-    return bytes(js_copy(js_buffer))
+    js_array = js_copy(js_buffer)
+    return bytes(js_array) if _bytes is None else js_functions.toBytes(_bytes, js_array)
 
 
 def js_copy(js_buffer: "Any") -> "Any":
-    """Return a copy of a buffer, as a Uint8Array: the bytes of Brython are a list of numbers, and slow."""
+    """Return a copy of a buffer, as a Uint8Array: the bytes of Brython are larger, and slow."""
     return js_functions.copy(js_buffer)
 
 
 def js_blob(data: bytes, type: str) -> "Any":
     """Make a Blob of JavaScript."""
-    return js_global.Blob.new([js_global.Uint8Array.new(list(data))], {"type": type})
+    return js_global.Blob.new([_to_js(data)], {"type": type})
 
 
 def js_once(callback: "Callable[..., object]") -> "Any":
@@ -197,10 +221,16 @@ def js_new_socket(url: str, protocols: "list[str]") -> "tuple[Any, tuple[str, st
 def link(js_socket: "Any", received: "Received") -> "tuple[Send, Any]":
     """Have `received` called with each message."""
 
-    def unpack(data: "Any", timestamp: float) -> None:
-        received(data if isinstance(data, str) else bytes(data), timestamp)
+    def unpack(data: "Any", timestamp: float) -> bool:
+        received(data if _bytes is not None or isinstance(data, str) else bytes(data), timestamp)
+        return True  # which Brython converts faster than None
 
-    return js_functions.link(js_socket, unpack), unpack
+    js_send: Send = js_functions.link(js_socket, unpack, False if _bytes is None else _bytes)
+
+    def send(data: "Any") -> int:
+        return js_send(_to_js(data) if isinstance(data, bytes) else data)
+
+    return (send if _bytes is None else js_send), unpack
 
 
 def is_node() -> bool:

@@ -5,6 +5,7 @@
 // of two bytearrays: the memory for messages that Python receives, and the memory for messages that Python sends.
 function createLink(receivedProxy, sentProxy) {
   const encoder = new TextEncoder();
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   const received = memoryOf(receivedProxy);
   const sent = memoryOf(sentProxy);
   let occupied = false; // whether a message is in the memory of received messages
@@ -47,7 +48,7 @@ function createLink(receivedProxy, sentProxy) {
 
   // Have `unpack(packed, timeStamp)` called with each message of a WebSocket. Return a function that sends, if the
   // socket is open, and returns its `readyState`. It takes text, an array, a Blob, or the size of a message in the
-  // memory.
+  // memory; of text in UTF-8, an Array of one array, or `~size`.
   function link(socket, unpack) {
     const { send } = socket;
     const copies = typeof send === "function" && nativeSend.test(Function.prototype.toString.call(send));
@@ -65,7 +66,8 @@ function createLink(receivedProxy, sentProxy) {
     return (data) => {
       const state = socket.readyState;
       if (state !== 1) return state;
-      if (typeof data !== "number") socket.send(data);
+      if (typeof data !== "number") socket.send(data instanceof Array ? decoder.decode(data[0]) : data);
+      else if (data < 0) socket.send(decoder.decode(sent().subarray(0, ~data)));
       else if (copies && socket.send === send) socket.send(sent().subarray(0, data));
       else socket.send(sent().slice(0, data));
       return state;

@@ -64,6 +64,7 @@ class Connection:
         self._waiting_size = 0
         self._close_arguments: tuple[int | None, str] | None = None
         self._send: Send | None = None
+        self._send_at_once: Send | None = None  # the same, while text and bytes need not wait
         self._cancel: Callable[[], object] | None = None  # of the timer that ends it where no close comes
         # Firefox refuses the empty string, which is the page's own URL.
         js_socket: Any = Idle(url) if idle else new_socket(url or page_url().partition("#")[0], protocols)
@@ -75,6 +76,7 @@ class Connection:
         if not idle:
             js_socket.binaryType = "arraybuffer"
             self._send, js_received = self._link(js_socket)
+            self._send_at_once = self._send
             js_functions.append(js_received)
 
     @property
@@ -97,11 +99,10 @@ class Connection:
 
         `data` is `str`, `bytes`, a Blob of JavaScript, or a copy of a JavaScript buffer (see `buffersource.py`).
         """
-        if self._send is None or self._given_up:
-            return self.state
-        if self._waiting or (type(data) is not str and type(data) is not bytes and _is_blob(data)):
-            return self._send_in_turn(data)
-        return self._send(data)
+        send = self._send_at_once
+        if send is not None and isinstance(data, (str, bytes)):
+            return send(data)
+        return self._send_in_turn(data)
 
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake; while connecting, give up."""
@@ -111,6 +112,7 @@ class Connection:
             return
         if self.state == 0:
             self._given_up = True
+            self._send_at_once = None
         self._close(code, reason)
 
     def time_out(self, name: str, seconds: float) -> None:
@@ -131,10 +133,13 @@ class Connection:
     # after them, when the socket is closed before. So what follows a Blob waits here.
 
     def _send_in_turn(self, data: "Any") -> int:
+        if self._send is not None and not self._given_up and not self._waiting and not _is_blob(data):
+            return self._send(data)
         state = self.state
         if state == 1:
             self._waiting.append(data)
             self._waiting_size += _size_of(data)
+            self._send_at_once = None
             if len(self._waiting) == 1:
                 start(self._send_waiting())
         return state
@@ -147,6 +152,7 @@ class Connection:
             if data is not None and self._send is not None and self._send(data) == 1:
                 self._waiting_size -= _size_of(data)  # else it never leaves, and stays counted
             self._waiting.pop(0)
+        self._send_at_once = self._send
         if self._close_arguments is not None and self._send is not None:
             self._close(*self._close_arguments)
 
@@ -229,7 +235,7 @@ class Connection:
     def _finish(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         # All is released before the owner is called: a listener may raise an exception that ends the program.
         self._buffered = self.buffered
-        self._js_socket = self._send = None
+        self._js_socket = self._send = self._send_at_once = None
         js_functions, self._js_functions = self._js_functions, []
         for js_function in js_functions:
             runtime.js_release(js_function)

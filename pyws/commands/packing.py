@@ -68,7 +68,7 @@ def brython_script(package: Path = PACKAGE) -> str:
         # The third value, a list of modules to fetch in advance, has no use: all modules are in this script.
         # The fourth value marks a package.
         mark = [1] if module_path(package, name).stem == "__init__" else []
-        entries[name] = [".py", without_annotations(without_comments(source)), [], *mark]
+        entries[name] = [".py", less_indented(without_annotations(without_comments(source))), [], *mark]
     digest = hashlib.sha256(json.dumps(entries).encode()).hexdigest()
     script = f"__BRYTHON__.loadBrythonPackage({json.dumps({'$timestamp': int(digest[:12], 16), **entries})})\n"
     if files := data_files(package, modules):
@@ -116,7 +116,10 @@ def data_files(package: Path, modules: dict[str, str]) -> dict[str, dict[str, st
     nodes = [node for source in modules.values() for node in ast.walk(ast.parse(source))]
     strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     names = sorted(filter(pattern.fullmatch, strings))
-    return {name: {"content": base64.b64encode(package.parent.joinpath(name).read_bytes()).decode()} for name in names}
+    sources = {name: package.parent.joinpath(name).read_text("utf-8") for name in names}
+    # Without indentation, and lines that are only a comment or empty.
+    texts = {name: re.sub(r"^\s*//.*\n|^\s+", "", source, flags=re.M) for name, source in sources.items()}
+    return {name: {"content": base64.b64encode(text.encode()).decode()} for name, text in texts.items()}
 
 
 def for_brython(source: str) -> str:
@@ -211,3 +214,15 @@ def without_annotations(source: str) -> str:
     for line, start, end in sorted(cuts, reverse=True):
         lines[line] = lines[line][:start] + lines[line][end:]
     return b"\n".join(lines).decode() + "\n"
+
+
+def less_indented(source: str) -> str:
+    """Return a source with an indentation of one space a level; each line keeps its number."""
+    lines = source.splitlines()
+    strings = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant | ast.JoinedStr)]
+    inside = {number for node in strings for number in range(node.lineno, node.end_lineno or 0)}  # of a long string
+    for number, line in enumerate(lines):
+        if number not in inside:
+            code = line.lstrip(" ")
+            lines[number] = " " * ((len(line) - len(code)) // 4) + code
+    return "\n".join(lines) + "\n"

@@ -18,7 +18,7 @@ FILES = {
     "deep/inner/__init__.py": "from . import leaf as one\nfrom ..sibling import later\nfrom ...top import name\n",
     "deep/inner/leaf.py": 'import sys\n\nif sys.platform == "brython":\n    file = "example/deep/page.js"\n',
     "deep/sibling.py": "def later():\n    from ..lazy import name\n",
-    "deep/page.js": "// Grüße\n",
+    "deep/page.js": '// A comment.\n\nconst f = () => {\n  // Another.\n  return "//Grüße"; // a third\n};\n',
     "deep/other.js": "",
     "lazy.py": "name = 1\n",
     "top.py": "name = 2\n",
@@ -49,9 +49,10 @@ def test_the_script_has_what_a_page_can_reach(package):
     folders = {"example", "example.deep", "example.deep.inner"}
     assert set(modules) == folders | {"example.deep.inner.leaf", "example.deep.sibling", "example.lazy", "example.top"}
     assert {name for name, entry in modules.items() if entry[3:] == [1]} == folders
-    assert modules["example.deep.inner.leaf"] == [".py", '\n\nif True:\n    file = "example/deep/page.js"\n', []]
+    assert modules["example.deep.inner.leaf"] == [".py", '\n\nif True:\n file = "example/deep/page.js"\n', []]
     (data,) = [base64.b64decode(file["content"]).decode() for name, file in files.items()]
-    assert (set(files), data) == ({"example/deep/page.js"}, "// Grüße\n")
+    assert set(files) == {"example/deep/page.js"}
+    assert data == 'const f = () => {\nreturn "//Grüße"; // a third\n};\n'
 
 
 def test_the_script_has_what_a_program_imports_by_name(package):
@@ -62,7 +63,7 @@ def test_the_script_has_what_a_program_imports_by_name(package):
     package.joinpath("bridge/loop.py").touch()
     modules, _ = entries(packing.brython_script(package))
     assert "example.bridge" in modules and "example.bridge.loop" not in modules
-    assert modules["example.bridge"] == [".py", "\nif True:\n\n\n    from ..lazy import name\n", [], 1]
+    assert modules["example.bridge"] == [".py", "\nif True:\n\n\n from ..lazy import name\n", [], 1]
 
 
 def test_a_data_file_that_is_not_there_is_an_error(package):
@@ -174,6 +175,16 @@ def test_stripping_keeps_the_code():
             without = packing.without_annotations(stripped)
             assert without.count("\n") == stripped.count("\n")
             assert bare(ast.parse(without)) == bare(tree), name
+            short = packing.less_indented(without)
+            assert short.count("\n") == stripped.count("\n")
+            assert bare(ast.parse(short)) == bare(tree), name
+
+
+def test_a_long_string_keeps_its_spaces():
+    """Only the indentation of code is less."""
+    source = 'def f(x):\n    if x:\n        return """a\n    b {x}\n        c"""\n    return f"""\n    {x}\n"""\n'
+    short = 'def f(x):\n if x:\n  return """a\n    b {x}\n        c"""\n return f"""\n    {x}\n"""\n'
+    assert packing.less_indented(source) == short
 
 
 def is_docstring(node):

@@ -144,27 +144,72 @@ def test_messages_are_sent_while_the_socket_is_open(run):
     assert run("codec.js", LINK + script) == [[0, 0], [1, 1], ["text", [7, 8]], [2, 2, 2]]
 
 
+def test_utf_8_is_sent_as_text(run):
+    """In memory its size is a complement; what is too large is an Array of one array. A byte order mark stays."""
+    script = """
+    sent.memory.set(new TextEncoder().encode("\\ufeffa€"));
+    note(send(~7), send([new Uint8Array([0xc3, 0xa9])]), socket.sent.length);
+    socket.readyState = 1;
+    note(send(~7), send([new Uint8Array([0xc3, 0xa9])]), send(~0));
+    note(...socket.sent);
+    """
+    assert run("codec.js", LINK + script) == [[0, 0, 0], [1, 1, 1], ["\ufeffa€", "é", ""]]
+
+
 BRYTHON = 'const functions = new Function(source + "return functions")();\n'
 
 
 def test_brython_links_a_socket(run):
-    """Text and bytes come up as such; Brython's bytes have a list of numbers as `source`."""
+    """Text and bytes come up as Brython's own objects; its bytes have a list of numbers as `source`."""
     script = """
+    const PYOBJ = Symbol();
+    globalThis.__BRYTHON__ = { PYOBJ };
+    const received = (data, time) => note(typeof data === "string" ? data : data[PYOBJ] ?? data, time);
     const socket = new Socket();
-    const send = functions.link(socket, (data, time) => note(typeof data === "string" ? data : [...data], time));
+    const send = functions.link(socket, received, { ob_type: "bytes", source: [] });
     socket.onmessage({ data: "text", timeStamp: 1 });
-    socket.onmessage({ data: new Uint8Array([1, 2]).buffer, timeStamp: 2 });
+    socket.onmessage({ data: new Uint8Array([1, 255]).buffer, timeStamp: 2 });
     note(send("early"));
     socket.readyState = 1;
-    note(send("text"), send({ source: [3, 4] }), send({ source: [] }));
+    note(send("text"), send({ source: [3, 4] }), send({ source: [] }), send(new Uint8Array([5])));
     note(...socket.sent.map((data) => typeof data === "string" ? data : [...data]));
     """
     assert run("brython.js", BRYTHON + script) == [
         ["text", 1],
-        [[1, 2], 2],
+        [{"ob_type": "bytes", "source": [1, 255]}, 2],
         [0],
-        [1, 1, 1],
-        ["text", [3, 4], []],
+        [1, 1, 1, 1],
+        ["text", [3, 4], [], [5]],
+    ]
+
+
+def test_brython_links_a_socket_without_knowing_bytes(run):
+    """What is not text comes up, and is sent, as a typed array."""
+    script = """
+    const socket = new Socket();
+    const send = functions.link(socket, (data, time) => note(typeof data === "string" ? data : [...data], time), null);
+    socket.onmessage({ data: "text", timeStamp: 1 });
+    socket.onmessage({ data: new Uint8Array([1, 2]).buffer, timeStamp: 2 });
+    socket.readyState = 1;
+    note(send("text"), send(new Uint8Array([3, 4])));
+    note(...socket.sent.map((data) => typeof data === "string" ? data : [...data]));
+    """
+    assert run("brython.js", BRYTHON + script) == [["text", 1], [[1, 2], 2], [1, 1], ["text", [3, 4]]]
+
+
+def test_brython_gets_text_and_bytes_of_its_own(run):
+    """Text with surrogates is left to Brython, which counts them; bytes are joined to other bytes."""
+    script = """
+    globalThis.__BRYTHON__ = { PYOBJ: "held" };
+    note(...["", "text", "\\ud7ff\\ue000", "\\ud83d\\ude00", "a\\udc00"].map(functions.hold));
+    const bytes = { ob_type: "bytes", source: [] }, part = functions.toBytes(bytes, new Uint8Array([0, 128, 255]));
+    const joined = functions.join(bytes, [part, part, bytes]);
+    part.source[0] = 7;
+    note(bytes.source, joined, functions.join(bytes, []).source, [...functions.toArray(part)]);
+    """
+    assert run("brython.js", BRYTHON + script) == [
+        [{"held": ""}, {"held": "text"}, {"held": "\ud7ff\ue000"}, "\U0001f600", "a\udc00"],
+        [[], {"ob_type": "bytes", "source": [0, 128, 255, 0, 128, 255]}, [], [7, 128, 255]],
     ]
 
 
@@ -189,7 +234,7 @@ def test_brython_names_and_copies_what_is_of_javascript(run):
     note([...functions.copy(new Uint16Array(buffer, 2))], [...functions.copy(buffer)]);
     structuredClone(buffer, { transfer: [buffer] });
     note([...functions.copy(buffer)], [...copy]);
-    note(functions.decode({ source: [0xef, 0xbb, 0xbf, 0x61, 0xff] }));
+    note(functions.decode(new Uint8Array([0xef, 0xbb, 0xbf, 0x61, 0xff])));
     """
     assert run("brython.js", BRYTHON + script) == [
         ["ArrayBuffer", "DataView", "Object", "Array", "Null"],

@@ -178,6 +178,48 @@ async def binary_survives_the_round_trip(stage):
     ]
 
 
+@scenario("SND-02", "SND-03", "EVT-07")
+async def long_text_survives_the_round_trip(stage):
+    """Of one, two, three and four bytes a character, with NUL, a byte order mark and a lone surrogate."""
+    texts = [character * 20_000 for character in ("a", "é", "€", "🌍")]
+    texts += ["\0\ufeff" + texts[2] + "z", texts[1] + "\ud800", "€" * 400_000]
+    ws = stage.connect("accept", "echo", journal=False)
+    await stage.opened(ws)
+    for text in texts:
+        ws.send(text)
+    received = await stage.messages(ws, len(texts))
+    stage.note(f"{received[:5] == texts[:5]} {received[5] == texts[1] + chr(0xFFFD)} {received[6] == texts[6]}")
+    ws.close()
+    await stage.closed(ws)
+    return ["True True True"]
+
+
+@scenario("EVT-07", "EVT-08")
+async def messages_are_text_and_bytes_of_python(stage):
+    """They are cut, joined, compared and searched as any others."""
+    every, texts = bytes(range(256)), ["", "text", "é€", "a🌍z🌍"]
+    ws = stage.connect("accept", "echo", journal=False)
+    await stage.opened(ws)
+    for message in (every, b"", *texts):
+        ws.send(message)
+    data, nothing, *received = await stage.messages(ws, 6)
+    stage.note(f"{type(data) is bytes} {data == every} {nothing == b''} {data + nothing + data == every + every}")
+    stage.note(f"{show(data[254:])} {data[65]} {data.find(b'AB')} {show(nothing + data[:2])} {every in {data: 1}}")
+    stage.note(f"{show(bytes(bytearray(data)[254:]))} {show(memoryview(data)[1:3].tobytes())}")
+    stage.note(f"{[type(text) is str for text in received]} {received == texts} {[len(text) for text in received]}")
+    globe = received[-1]
+    stage.note(f"{show(globe[2:])} {show(globe[1])} {globe.find('z')} {show((globe + received[1])[3:5])}")
+    ws.close()
+    await stage.closed(ws)
+    return [
+        "True True True True",
+        r"b'\xfe\xff' 65 65 b'\x00\x01' True",
+        r"b'\xfe\xff' b'\x01\x02'",
+        "[True, True, True, True] True [0, 4, 2, 4]",
+        r"'z\U0001f30d' '\U0001f30d' 2 '\U0001f30dt'",
+    ]
+
+
 @scenario("SND-04", "EVT-10")
 async def empty_messages_are_messages(stage):
     """Empty text and empty binary go out and come back."""

@@ -576,6 +576,22 @@ async def what_is_sent_meanwhile_goes_out_in_order(stage):
     ]
 
 
+@scenario("SND-08", "REC-09")
+async def what_waits_is_a_copy(stage):
+    """What a program changes in a buffer after `send` is not sent."""
+    ws = come_back(stage, ["accept", "echo"])
+    ws.binaryType = "arraybuffer"
+    data = bytearray(b"abc")
+    ws.send(data)
+    ws.send(memoryview(data))
+    ws.send(memoryview(data)[1:])
+    data[:] = b"xyz"
+    await stage.messages(ws, 3)
+    ws.close()
+    await stage.closed(ws)
+    return ["open 1", "message 1 b'abc'", "message 1 b'abc'", "message 1 b'bc'", "close 3 clean 1005 ''"]
+
+
 @scenario("REC-10")
 async def a_full_queue_says_so(stage):
     """`send` raises, what waits already stays, and after the next `open` there is room again."""
