@@ -3,8 +3,11 @@
 import asyncio
 import gc
 import itertools
+import os
 import re
 import signal
+import sys
+import warnings
 import zlib
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -91,6 +94,45 @@ def pytest_collection_modifyitems(config, items):
     if hasattr(config, "workerinput"):
         order = {name: place for place, name in enumerate(SLOWEST)}
         items.sort(key=lambda item: order.get(group(item.nodeid), len(order)))
+
+
+# Tests that run no line of the package that others do not run, too. To look at their lines would take as long as to run
+# them.
+UNMEASURED = re.compile(
+    r"tests/(bridge|libraries|outside|pages|project)/"
+    r"|tests/cpython/test_hostile\.py::test_(accidents|any)_"
+    r"|\[.*(uvloop|eager)"
+)
+
+
+def is_measured(nodeid):
+    """Whether coverage looks at a test where it looks at all."""
+    runtime = runtime_of(nodeid)
+    return not UNMEASURED.search(nodeid) and (runtime is None or runtime == "cpython")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Coverage rests, in processes that the test starts, too, while a test runs that is not measured."""
+    measuring = coverage_of_this_process()
+    if measuring is None or is_measured(item.nodeid):
+        return (yield)
+    told = os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+    measuring.stop()
+    try:
+        return (yield)
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the package has been imported
+            measuring.start()
+        if told is not None:
+            os.environ["COVERAGE_PROCESS_CONFIG"] = told
+
+
+def coverage_of_this_process():
+    """What looks at which lines run, if anything does."""
+    module = sys.modules.get("coverage")
+    return module.Coverage.current() if module else None
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -205,6 +205,13 @@ def test_a_final_deflate_block(server):
     assert [getattr(event, "data", event.type) for event in events] == ["open", "firstmore", "close"]
 
 
+def test_a_later_frame_that_says_it_is_compressed(server):
+    """Only the first frame may: RFC 7692, 6."""
+    data = deflated(b"text")
+    stream = head(DEFLATE) + frame(0x41, data[:3]) + frame(0xC0, data[3:]) + NORMAL
+    assert [event.type for event in server.play(Conversation(stream))] == ["open", "error", "close"]
+
+
 @pytest.mark.parametrize(
     "stream",
     [

@@ -28,10 +28,10 @@ def test_the_verbs_are_listed():
 
 def test_the_requirements_are_listed():
     """Each with its proofs."""
-    from requirements import ROWS
+    from requirements import REQUIREMENTS
 
     printed = run("tests/requirements.py").stdout
-    assert [row for row in ROWS if row not in printed] == []
+    assert [row for row in REQUIREMENTS if row not in printed] == []
 
 
 def test_the_rows_of_the_readme_are_those_of_the_stage():
