@@ -21,8 +21,8 @@ NAME = ExtensionName("permessage-deflate")
 EMPTY_BLOCK = b"\x00\x00\xff\xff"
 """The end of what a compressor gives when it is flushed: it is not sent (RFC 7692, 7.2.1)."""
 
-LARGE_MEMORY = 16384
-"""Bytes of a message from which on a compressor is given more memory: it needs less time for such messages then."""
+LARGE = 16384
+"""Bytes of a message from which on another compressor needs less time: one with more memory, or of another library."""
 
 
 class DeflateFactory(ClientExtensionFactory):
@@ -32,6 +32,7 @@ class DeflateFactory(ClientExtensionFactory):
 
     def __init__(self, fast: bool) -> None:
         self._zlib = first_of(FAST if fast else SMALL)
+        self._zlib_for_large = first_of(SMALL)
         self._offer = ClientPerMessageDeflateFactory()
 
     def get_request_params(self) -> Sequence[ExtensionParameter]:
@@ -48,6 +49,7 @@ class DeflateFactory(ClientExtensionFactory):
         agreed = self._offer.process_response_params(replaced, accepted_extensions)
         return Deflate(
             self._zlib,
+            self._zlib_for_large,
             smallest not in params,
             agreed.local_no_context_takeover,
             agreed.local_max_window_bits,
@@ -63,23 +65,30 @@ class Deflate(Extension):
     """
 
     __slots__ = (
-        "_compressor", "_decompressor", "_has_large_memory", "_is_within_message", "_keeps_context", "_local_bits",
-        "_remote_bits", "_zlib", "compresses",
+        "_compressor", "_decompressor", "_is_for_large", "_is_within_message", "_keeps_context", "_local_bits",
+        "_remote_bits", "_zlib", "_zlib_for_large", "compresses",
     )  # fmt: skip
 
     name = NAME
 
     def __init__(
-        self, library: Zlib, compresses: bool, no_context_takeover: bool, local_bits: int, remote_bits: int
+        self,
+        library: Zlib,
+        library_for_large: Zlib,
+        compresses: bool,
+        no_context_takeover: bool,
+        local_bits: int,
+        remote_bits: int,
     ) -> None:
         self._zlib = library
+        self._zlib_for_large = library_for_large
         self.compresses = compresses
         """Whether messages may be compressed; if not, those of the server are decompressed all the same."""
         self._keeps_context = not no_context_takeover
         self._local_bits = local_bits
         self._remote_bits = remote_bits
         self._compressor: Any = None
-        self._has_large_memory = False
+        self._is_for_large = False
         self._decompressor: Any = None
         self._is_within_message = False  # a fragmented one that is compressed
 
@@ -89,9 +98,12 @@ class Deflate(Extension):
         Call it for all parts, one after the other, of which the last is `final`, before those of another message.
         """
         compressor = self._compressor
-        if compressor is None or (size >= LARGE_MEMORY and not self._has_large_memory):
-            self._has_large_memory = size >= LARGE_MEMORY
-            compressor = self._zlib.compressor(self._local_bits, 8 if self._has_large_memory else 5)
+        if compressor is None or (size >= LARGE and not self._is_for_large):
+            self._is_for_large = size >= LARGE
+            if self._is_for_large:
+                compressor = self._zlib_for_large.compressor(self._local_bits, 8)
+            else:
+                compressor = self._zlib.compressor(self._local_bits, 5)
             self._compressor = compressor
         compressed: bytes = compressor.compress(data)
         if final:

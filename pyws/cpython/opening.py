@@ -25,6 +25,12 @@ from .useragent import UserAgent
 TLS_SHUTDOWN_TIMEOUT = 2.0
 """Seconds that the server has to end TLS after our side has ended it."""
 
+TLS_BUFFER = 65536
+"""Bytes that are read of TLS at once. asyncio's own buffer has 256 KiB, for as long as the connection lives."""
+
+TLS_RECORD = 16384
+"""Bytes of the largest record of TLS (RFC 8446, 5.1): what OpenSSL gives at once."""
+
 
 class Opening:
     """The opening of one connection: call `run()` once, in the connection's task, under one time limit.
@@ -146,9 +152,10 @@ class Opening:
         if address.secure:
             self._start_step(f"waiting for the TLS handshake with {address.host}")
         try:
-            await self._loop.create_connection(lambda: handshake, sock=sock, **options)
+            transport, _ = await self._loop.create_connection(lambda: handshake, sock=sock, **options)
         except ssl.SSLError as error:
             raise FailedError(self._tls_failure(error)) from error
+        _save_memory(transport)
 
     async def _open_through_proxy(self, proxy: Proxy, handshake: Handshake) -> None:
         from .tunnel import open_tunnel  # seldom needed
@@ -178,6 +185,7 @@ class Opening:
                 secured = await self._loop.start_tls(transport, handshake, context, **self._tls_options())
                 assert secured is not None
                 transport = secured
+                _save_memory(transport)
         except BaseException as error:
             transport.abort()
             if isinstance(error, ssl.SSLError):
@@ -223,6 +231,18 @@ class Opening:
             secrets += [value, *re.split(r"[\s;,=]+", value), *value.split()]
         # The name of a scheme is not secret, and a short text is part of many words.
         return [secret for secret in secrets if len(secret) > 3 and secret.lower() not in ("basic", "bearer", "digest")]
+
+
+def _save_memory(transport: asyncio.BaseTransport) -> None:
+    """Give asyncio's TLS a smaller buffer to read into: call it between two reads, when TLS is ready.
+
+    There is no public way. Where a loop or a version of Python has other names, nothing happens.
+    """
+    tls: Any = getattr(transport, "_ssl_protocol", None)
+    if isinstance(getattr(tls, "_ssl_buffer", None), bytearray) and hasattr(tls, "max_size"):
+        tls.max_size = TLS_RECORD
+        tls._ssl_buffer = bytearray(TLS_BUFFER)
+        tls._ssl_buffer_view = memoryview(tls._ssl_buffer)
 
 
 def _is_secret(name: str) -> bool:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyws import UserAgent, WebSocket
 from pyws.cpython import deflate
-from pyws.cpython.deflate import LARGE_MEMORY, Deflate
+from pyws.cpython.deflate import LARGE, Deflate
 from pyws.cpython.sender import PIECE
 from pyws.cpython.zlibs import FAST, SMALL, Zlib, first_of
 from test_handshake import COMPRESSED
@@ -114,9 +114,9 @@ def test_a_bomb_costs_what_the_limit_says(server):
 @pytest.mark.parametrize("no_context", [False, True])
 def test_what_is_compressed_is_the_message(library, bits, no_context):
     """Of any size, one after the other, for `zlib`, which knows no more than what was negotiated."""
-    extension = Deflate(library, True, no_context, bits, 15)
+    extension = Deflate(library, library, True, no_context, bits, 15)
     inflate = zlib.decompressobj(wbits=-bits)
-    sizes = [0, 0, 1, 5, 125, 1000, 1000, LARGE_MEMORY - 1, LARGE_MEMORY, 100, 70000, 0, 3]
+    sizes = [0, 0, 1, 5, 125, 1000, 1000, LARGE - 1, LARGE, 100, 70000, 0, 3]
     for seed, size in enumerate(sizes):
         for data in (document(size, seed), random.Random(seed).randbytes(size), bytes(size)):
             if no_context:
@@ -127,7 +127,7 @@ def test_what_is_compressed_is_the_message(library, bits, no_context):
 @pytest.mark.parametrize("bits", [9, 15])
 def test_what_is_decompressed_is_the_message(library, bits):
     """In any pieces, with blocks that are stored, fixed, dynamic and final."""
-    extension = Deflate(library, True, False, 15, bits)
+    extension = Deflate(library, library, True, False, 15, bits)
     chance = random.Random(7)
     for level in (0, 1, 6, 9):
         encoder = zlib.compressobj(level, wbits=-bits)
@@ -138,12 +138,12 @@ def test_what_is_decompressed_is_the_message(library, bits):
             pieces = [compressed[start:stop] for start, stop in itertools.pairwise([*cuts, len(compressed)])]
             found = [extension.decompress(piece, piece is pieces[-1], size) for piece in pieces]
             assert b"".join(found) == data
-    once = Deflate(library, True, False, 15, bits)
+    once = Deflate(library, library, True, False, 15, bits)
     once.decompress(deflated(b"four"), True, 4)
     with pytest.raises(PayloadTooBig):
         once.decompress(deflated(b"fives"), True, 4)
     with pytest.raises(ProtocolError):
-        Deflate(library, True, False, 15, bits).decompress(b"\xff\xff", True, None)
+        Deflate(library, library, True, False, 15, bits).decompress(b"\xff\xff", True, None)
 
 
 @pytest.mark.parametrize("size", [256, 1024, 65536])
@@ -155,7 +155,7 @@ def test_few_more_bytes_are_sent(library, size, bits):
     least = sum(len(usual.compress(data) + usual.flush(zlib.Z_SYNC_FLUSH)) - 4 for data in documents)
     fast = Zlib(library.library, dict(FAST)[library.library.__name__])
     for chosen, share in [(library, 1.25), (fast, 1.5)]:
-        extension = Deflate(chosen, True, False, bits, 15)
+        extension = Deflate(chosen, library, True, False, bits, 15)
         assert sum(len(extension.compress(data, size)) for data in documents) < share * least
 
 

@@ -560,6 +560,31 @@ def test_nothing_is_dispatched_while_tls_says_goodbye(runner, monkeypatch):
         assert played(runner, url, act, tls=context) == ["close"]
 
 
+def test_tls_keeps_a_small_buffer():
+    """asyncio's names are private: a Python that has others costs each connection 256 KiB, and is named here."""
+    buffers = []
+
+    async def main(secure):
+        with UserAgent(tls=context, proxy=""):
+            ws = WebSocket(f"{secure.origin}/small?do=accept&do=echo")
+        ws.binaryType = "arraybuffer"
+        await ws.when("open").first()
+        buffers.append(len(ws._pyws_connection._transport._ssl_protocol._ssl_buffer))
+        for size in (16384, 65536, 65537, 1 << 20):
+            ws.send(bytes(size))
+            event = await ws.when("message").first()
+            assert event.data == bytes(size)
+        ended = ws.when("close").first()
+        ws.close()
+        await ended
+
+    with Peer(tls=True) as secure:
+        context = ssl.create_default_context()
+        secure.authority.configure_trust(context)
+        asyncio.run(main(secure))
+    assert buffers == [pyws.cpython.opening.TLS_BUFFER]
+
+
 @pytest.mark.requirements("BYE-03")
 @pytest.mark.parametrize("last", ["close 1000", "raw 8300", "fin", "reset"])
 @pytest.mark.parametrize("first", ["text late", "ping"])

@@ -113,7 +113,9 @@ def work(pattern, hint, library, without):
         factory = original(fast)
         # Most of the run is compression, up to 128 MB a case: what is judged is the protocol, so ours may be hasty.
         # What `zlib` could hardly make smaller goes out in the blocks of DEFLATE that are stored as they are.
-        factory._zlib = Zlib(importlib.import_module(library), 0 if library == "zlib" and pattern in STORED else 1)
+        factory._zlib = factory._zlib_for_large = Zlib(
+            importlib.import_module(library), 0 if library == "zlib" and pattern in STORED else 1
+        )
         if hint:
             factory._offer = ClientPerMessageDeflateFactory(client_no_context_takeover=True)
         return factory
