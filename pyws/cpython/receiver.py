@@ -138,16 +138,19 @@ class Receiver:
                 try:
                     length = data[position + 1]
                     if length > 125:
-                        if length > 127:
+                        # RFC 6455, 5.2: "the minimal number of bytes", "the most significant bit MUST be 0"
+                        if length == 126:
+                            start += 2
+                            length = data[position + 2] << 8 | data[position + 3]
+                            is_valid = length > 125
+                        elif length == 127:
+                            start += 8
+                            length = int.from_bytes((*data[position + 2 : start - 1], data[start - 1]), "big")
+                            is_valid = 65535 < length < 1 << 63
+                        else:
                             self._feed_core(data[position:start])  # masked: the library refuses it
                             return
-                        start += 2 if length == 126 else 8
-                        shortest = 126 if length == 126 else 65536
-                        length = data[position + 2] << 8 | data[position + 3]
-                        if shortest > 126:
-                            length = int.from_bytes((*data[position + 2 : start - 1], data[start - 1]), "big")
-                        # RFC 6455, 5.2: "the minimal number of bytes", "the most significant bit MUST be 0"
-                        if length < shortest or length >> 63:
+                        if not is_valid:
                             connection.fail(1002, "the length of a frame is encoded against RFC 6455, 5.2")
                             return
                 except IndexError:
