@@ -4,8 +4,7 @@ Its law: no I/O; the data that is fed may end anywhere; bytes that wait for the 
 https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 """
 
-import sys
-from struct import Struct
+from . import masks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,10 +14,6 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
 NORMAL_CLOSURE, GOING_AWAY, PROTOCOL_ERROR, NO_STATUS, INVALID_DATA = 1000, 1001, 1002, 1005, 1007
-
-
-# A mask as the operators of JavaScript take it: a number of 32 bits with a sign.
-MASK = Struct("<i")
 
 
 class ProtocolError(Exception):
@@ -45,8 +40,8 @@ class FrameReader:
     def feed(self, data: bytes) -> "Iterator[tuple[int, bytes | memoryview[int], int]]":
         """Yield the opcode, the payload and its mask of each message and control frame that is complete.
 
-        `unmask` takes the mask off; it is 0 where there is none. The fragments of a message are joined; whether text is
-        UTF-8 is not examined. Raises `ProtocolError`: do not feed it again then.
+        `masks.apply` takes the mask off; it is 0 where there is none. The fragments of a message are joined; whether
+        text is UTF-8 is not examined. Raises `ProtocolError`: do not feed it again then.
         """
         if self._chunks:
             self._chunks.append(data)
@@ -70,7 +65,7 @@ class FrameReader:
                     break
                 start, position = position + 2, position + self._needed
                 size = short if short < 126 else int.from_bytes(data[start : position - 4], "big")
-                self._head = first, size, MASK.unpack_from(data, position - 4)[0]
+                self._head = first, size, masks.KEY.unpack_from(data, position - 4)[0]
             first, size, mask = self._head
             self._needed = size
             if end - position < size:
@@ -84,7 +79,7 @@ class FrameReader:
                 continue
             if opcode != CONTINUATION:
                 self._opcode = opcode
-            self._fragments.append(unmask(payload, mask))
+            self._fragments.append(masks.apply(payload, mask))
             if first & 128:
                 opcode, self._opcode = self._opcode, CONTINUATION
                 fragments, self._fragments = self._fragments, []
@@ -107,16 +102,6 @@ class FrameReader:
                 raise ProtocolError(PROTOCOL_ERROR, "a control frame is too long, or a fragment")
         elif (opcode == CONTINUATION) != (self._opcode != CONTINUATION):
             raise ProtocolError(PROTOCOL_ERROR, "a fragment is not in its place")
-
-
-def unmask(data: "bytes | memoryview[int]", mask: int) -> bytes:
-    """Take the mask, four bytes in little-endian order, off a payload.
-
-    https://www.rfc-editor.org/rfc/rfc6455#section-5.3
-    """
-    size = len(data)
-    repeated = (MASK.pack(mask) * (size // 4 + 1))[:size]
-    return (int.from_bytes(data, sys.byteorder) ^ int.from_bytes(repeated, sys.byteorder)).to_bytes(size, sys.byteorder)
 
 
 def frame_head(opcode: int, size: int) -> bytes:

@@ -9,14 +9,17 @@ from pyodide.ffi import create_proxy, to_js
 
 from .. import loop
 from ..websocket import Connection
-from .frames import BINARY, TEXT, unmask
+from . import masks
+from .frames import BINARY, TEXT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    Payload = bytes | memoryview[int]
+    from .masks import Payload
+
+    Mask = Callable[[Payload, int], bytes]
     Received = Callable[[int, Payload], object]
     Send = Callable[[Payload, int, bool], bool]
 
@@ -48,8 +51,8 @@ class PayloadConnection(Connection):
         return link(js_socket, self._owner._pyws_payload)
 
 
-_js_create: "list[Any]" = []
-"""The function that makes functions that send, in JavaScript; empty before the first connection."""
+_js_functions: "list[Any]" = []
+"""The functions of JavaScript; empty before the first connection."""
 
 
 def link(js_socket: "Any", received: "Received") -> "tuple[Send, Any]":
@@ -57,9 +60,33 @@ def link(js_socket: "Any", received: "Received") -> "tuple[Send, Any]":
     chosen = codec.choose(runtime.now)
     if isinstance(chosen, codec.PlainCodec):
         return _link_plain(chosen, js_socket, received)
-    if not _js_create:
-        _js_create.append(js.Function.new(f"{SOURCE}\nreturn createPayloads;")()(chosen.js_functions.sent))
+    if not _js_functions:
+        _js_functions.append(js.Function.new(f"{SOURCE}\nreturn createPayloads;")()(chosen.js_functions.sent))
+        masks.in_javascript.append(_mask_in(chosen.sent, _js_functions[0].mask))
     return _link_fast(chosen, js_socket, received)
+
+
+def _mask_in(free: "list[memoryview[int]]", js_mask: "Callable[[int, int], object]") -> "Mask":
+    """Return a function that masks in the memory of messages that Python sends."""
+    capacity = codec.CAPACITY
+
+    def mask(data: "Payload", key: int) -> bytes:
+        size = len(data)
+        if size > capacity:
+            view = memoryview(data)
+            return b"".join(masks.apply(view[start : start + capacity], key) for start in range(0, size, capacity))
+        try:
+            memory = free.pop()
+        except IndexError:
+            return masks.apply_in_python(data, key)
+        try:
+            memory[:size] = data
+            js_mask(size, key)
+            return memory[:size].tobytes()
+        finally:
+            free.append(memory)
+
+    return mask
 
 
 def _link_fast(chosen: "Any", js_socket: "Any", received: "Received") -> "tuple[Send, Any]":
@@ -78,7 +105,7 @@ def _link_fast(chosen: "Any", js_socket: "Any", received: "Received") -> "tuple[
             received(TEXT, packed[0].to_bytes())
 
     js_unpack = create_proxy(unpack)
-    js_send: Callable[[Any, int, bool], bool] = _js_create[0](chosen.js_functions.link(js_socket, js_unpack))
+    js_send: Callable[[Any, int, bool], bool] = _js_functions[0].link(chosen.js_functions.link(js_socket, js_unpack))
 
     def send(payload: "Payload", mask: int, is_text: bool) -> bool:
         size = len(payload)
@@ -109,7 +136,7 @@ def _link_plain(chosen: "Any", js_socket: "Any", received: "Received") -> "tuple
     plain_send, js_received = chosen.link(js_socket, on_message)
 
     def send(payload: "Payload", mask: int, is_text: bool) -> bool:
-        data = unmask(payload, mask)
+        data = masks.apply(payload, mask)
         try:
             plain_send(data.decode() if is_text else data)
         except UnicodeDecodeError:

@@ -9,7 +9,7 @@ import asyncio
 
 from ..loop import call_later, is_awaitable
 from ..webidl import DOMException
-from . import tls
+from . import accelerators, masks, tls
 from .frames import (
     BINARY,
     CLOSE,
@@ -25,7 +25,6 @@ from .frames import (
     frame_head,
     parse_close,
     sendable_code,
-    unmask,
 )
 from .handshake import ONLY_WEBSOCKETS, Request, head_size, log, parse_request, report, report_hook, say_once
 from .payloads import PayloadConnection
@@ -252,6 +251,7 @@ class Server:
         except DOMException as error:
             # Not the browser's own words: they have the URL, and that may have a token.
             raise OSError(REFUSED_URL.format(error.name)) from None
+        accelerators.provide()
 
     def _refuse(self, error: Exception) -> None:
         """End a connection that a page cannot have."""
@@ -284,9 +284,9 @@ class Server:
                     if connection is not None and not connection.send_payload(payload, mask, opcode == TEXT):
                         raise ProtocolError(INVALID_DATA, "a text is no UTF-8")
                 elif opcode == PING:
-                    self._transport.deliver_soon(frame(PONG, unmask(payload, mask)))
+                    self._transport.deliver_soon(frame(PONG, masks.apply(payload, mask)))
                 elif opcode == CLOSE:
-                    self._close(*parse_close(unmask(payload, mask)))
+                    self._close(*parse_close(masks.apply(payload, mask)))
                     return
         except ProtocolError as error:
             self._close(error.code, error.reason)

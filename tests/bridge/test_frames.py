@@ -2,7 +2,7 @@
 
 import pytest
 from conversations import masked
-from pyws.bridge import frames
+from pyws.bridge import frames, masks
 
 MESSAGES = [
     (frames.TEXT, b""),
@@ -15,7 +15,7 @@ MESSAGES = [
 
 def read(reader, data):
     """The opcode and the payload of each message, without its mask."""
-    return [(opcode, frames.unmask(payload, mask)) for opcode, payload, mask in reader.feed(data)]
+    return [(opcode, masks.apply(payload, mask)) for opcode, payload, mask in reader.feed(data)]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13, 4096, 1 << 20])
