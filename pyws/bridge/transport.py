@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 # Bytes that may wait to be sent, unless the library says otherwise: asyncio's own number.
 HIGH_WATER = 1 << 16
 # Bytes that do not count as waiting: a system takes about as many for a TCP connection, sent or not, before a write has
-# to wait. Here they are in the browser.
+# to wait, and takes more when a third of them has left. Here they are in the browser.
 TAKEN = 1 << 20
+ROOM = TAKEN // 3
 # Seconds until it is looked again whether the network has taken what was sent: a browser does not tell.
 POLL_INTERVAL = 0.004
 
@@ -156,7 +157,7 @@ class Transport(asyncio.Transport):
         """Ask the protocol to pause or to go on with writing, as the bytes that wait and the limits say."""
         self._unconfirmed = self._server.waiting
         if self._writing_paused:
-            if self._unconfirmed <= self._low + TAKEN and not self._server.asks:
+            if self._unconfirmed <= self._low + TAKEN - ROOM and not self._server.asks:
                 self.resume_writing()
             else:
                 self._poll()
@@ -229,7 +230,8 @@ class Transport(asyncio.Transport):
     def resume_reading(self) -> None:
         """Give what was kept to the protocol."""
         self._reading_paused = False
-        self._flush_soon()
+        if self._incoming or self._input_ended:
+            self._flush_soon()
 
     def _flush_soon(self) -> None:
         if not self._flush_is_due:
