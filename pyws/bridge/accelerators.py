@@ -53,7 +53,9 @@ def make_of_aiohttp(own: "Callable[..., Any]") -> "Callable[..., Any]":
 
 def is_row_of_bytes(data: "Any") -> bool:
     """Return whether `masks.apply` takes the data."""
-    return type(data) in (bytes, bytearray) or (type(data) is memoryview and data.format == "B" and data.ndim == 1)
+    if type(data) is memoryview:
+        return data.format == "B" and data.ndim == 1 and data.contiguous
+    return type(data) in (bytes, bytearray)
 
 
 def is_key(mask: "Any") -> bool:

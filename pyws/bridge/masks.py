@@ -6,6 +6,7 @@ https://www.rfc-editor.org/rfc/rfc6455#section-5.3
 """
 
 import sys
+from functools import cache
 from struct import Struct
 
 TYPE_CHECKING = False
@@ -17,16 +18,14 @@ if TYPE_CHECKING:
 # The four bytes as the operators of JavaScript take them: a number of 32 bits with a sign.
 KEY = Struct("<i")
 # Bytes from which on the call of JavaScript is faster than Python, and Python's second way than its first.
-JS_SIZE, TABLES_SIZE = 128, 2048
-
-ALL_BYTES = bytes(range(256))
+JS_SIZE, TABLES_SIZE = 256, 512
 
 in_javascript: "list[Callable[[Payload, int], bytes]]" = []
 """The function of JavaScript, or nothing; data of any size."""
 
 
 def apply(data: "Payload", key: int) -> bytes:
-    """Return the data with the mask `key` put on, or taken off. A memoryview is one of bytes, in one dimension."""
+    """Return the data with the mask `key` put on, or taken off. A memoryview is one of bytes in a row."""
     if len(data) >= JS_SIZE and in_javascript:
         return in_javascript[0](data, key)
     return apply_in_python(data, key)
@@ -41,6 +40,11 @@ def apply_in_python(data: "Payload", key: int) -> bytes:
         return number.to_bytes(size, sys.byteorder)
     masked = bytearray(data)
     for start, byte in enumerate(four):
-        table = apply_in_python(ALL_BYTES, KEY.unpack(bytes([byte] * 4))[0])
-        masked[start::4] = masked[start::4].translate(table)
+        masked[start::4] = masked[start::4].translate(table(byte))
     return bytes(masked)
+
+
+@cache
+def table(byte: int) -> bytes:
+    """Return what each byte becomes that meets this one of the mask."""
+    return bytes(each ^ byte for each in range(256))
