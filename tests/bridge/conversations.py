@@ -392,6 +392,23 @@ async def writing_that_pauses(address):
     return ["True False", "True", "True", "None"]
 
 
+@requirements("BRG-12")
+@conversation
+async def writing_that_goes_on(address):
+    """It does when a third of what the browser may hold has left: a library that is paused again at once is slow."""
+    transport, protocol = await recorder(address("sleep", "until close"))
+    while not protocol.paused.is_set():
+        transport.write(b"\x82\xff" + (1 << 16).to_bytes(8, "big") + bytes(4 + (1 << 16)))
+    waiting, held = transport.get_write_buffer_size(), 1 << 20
+    for low in waiting - held, waiting - held + held // 3:
+        transport.set_write_buffer_limits(2 * waiting, low)
+        print(protocol.resumed.is_set())
+    await ask(address, "wake")
+    transport.close()
+    print(await protocol.lost)
+    return ["False", "True", "None"]
+
+
 @requirements("BRG-13")
 @everywhere
 async def a_transport_that_is_closed(address):
