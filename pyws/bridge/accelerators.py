@@ -64,7 +64,7 @@ def is_key(mask: "Any") -> bool:
 
 
 # The module that masks, and its name of the function; the module that has the library's own of Python, and its name
-# there; what makes the new one.
+# there; the function that makes a new one.
 PLACES = (
     ("websockets.frames", "apply_mask", "websockets.utils", "apply_mask", make_of_websockets),
     ("websockets.legacy.framing", "apply_mask", "websockets.utils", "apply_mask", make_of_websockets),
