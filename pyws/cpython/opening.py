@@ -29,7 +29,7 @@ TLS_BUFFER = 65536
 """Bytes that are read of TLS at once. asyncio's own buffer has 256 KiB, for as long as the connection lives."""
 
 TLS_RECORD = 16384
-"""Bytes of the largest record of TLS (RFC 8446, 5.1): what OpenSSL gives at once."""
+"""Bytes of the largest record of TLS (RFC 8446, 5.1); OpenSSL gives one record at once."""
 
 
 class Opening:
