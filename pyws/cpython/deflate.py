@@ -21,7 +21,7 @@ NAME = ExtensionName("permessage-deflate")
 EMPTY_BLOCK = b"\x00\x00\xff\xff"
 """The end of what a compressor gives when it is flushed: it is not sent (RFC 7692, 7.2.1)."""
 
-LARGE = 16384
+LARGE = 4096
 """Bytes of a message from which on another compressor needs less time: one with more memory, or of another library."""
 
 

@@ -84,23 +84,25 @@ def tables(results: list[Result]) -> Iterator[str]:
 
 
 def short_table(results: list[Result]) -> Iterator[str]:
-    """The table of the README: of two servers that one by which pyws is worse."""
+    """The table of the README: of two servers, the one by which pyws is worse."""
     peers = ("websockets", "aiohttp, compress=15")
     yield "| | to websockets | to aiohttp, `compress=15` |"
     yield "|---|---:|---:|"
-    lines = {
-        "echo, `ws:` 256 B, 1 KiB, 64 KiB": [f"ws: {size}," for size in ("256 B", "1 KiB", "64 KiB")],
-        "echo, `wss:`": [f"wss: {size}," for size in ("256 B", "1 KiB", "64 KiB")],
-        "open and close, `ws:`, `wss:`": ["ws: open", "wss: open"],
-        "idle memory, `wss:`": ["wss: memory of an idle connection, after"],
-    }
-    for label, beginnings in lines.items():
+    sizes = ("256 B", "1 KiB", "64 KiB")
+    lines = [
+        ("pyws", "echo, `ws:` 256 B, 1 KiB, 64 KiB", [f"ws: {size}," for size in sizes]),
+        ("pyws[speed]", "the same, `pyws-websocket[speed]`", [f"ws: {size}," for size in sizes]),
+        ("pyws", "echo, `wss:`", [f"wss: {size}," for size in sizes]),
+        ("pyws", "open and close, `ws:`, `wss:`", ["ws: open", "wss: open"]),
+        ("pyws", "idle memory, `wss:`", ["wss: memory of an idle connection, after"]),
+    ]
+    for ours, label, beginnings in lines:
         cells = []
         for peer in peers:
             worst = []
             for beginning in beginnings:
                 found = [result for result in results if result.work.label.startswith(beginning)]
-                of_each = [result.cpu_ratios(peer) if result.has_cpu else result.ratios(peer) for result in found]
+                of_each = [(one.cpu_ratios if one.has_cpu else one.ratios)(peer, ours) for one in found]
                 worst.append(f"{min(statistics.median(ratios) for ratios in of_each):.2f}")
             cells.append(f"{', '.join(worst)} ×")
         yield f"| {label} | {' | '.join(cells)} |"
