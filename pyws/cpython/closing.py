@@ -40,8 +40,9 @@ class Closing:
 
     def abort(self) -> None:
         """End TCP now, without the data that waits to be sent."""
-        self.is_aborted = True
-        self._transport.abort()
+        if not self.is_lost:  # asyncio's transport may raise then
+            self.is_aborted = True
+            self._transport.abort()
 
     def abort_after(self, seconds: float) -> None:
         """Abort after that time; an earlier call of this kind has no effect any more."""

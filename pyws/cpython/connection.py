@@ -278,10 +278,12 @@ class Connection(asyncio.Protocol):
             self._log_end(failed)
             return failed, False, 1006, ""
         self._end_timers()
-        self._transport.abort()  # it has ended, unless the task was canceled twice
+        if not self._closing.is_lost:  # the task was canceled twice
+            self._transport.abort()
         sender = self._sender
         sender.drop_queue()
-        sender.lose_backlog()
+        sender.release()
+        self._core.extensions = []
         failed = self._failure is not None
         close = self._core.close_rcvd
         clean = close is not None and not failed and self._core.close_sent is not None and not sender.has_lost
@@ -471,12 +473,18 @@ class Connection(asyncio.Protocol):
     # Writing: everything that one task sent is written together when it ends.
 
     def _flush_soon(self) -> None:
-        if not self._sender.flush_is_due:
-            self._sender.flush_is_due = True
-            self._loop_thread.loop.call_soon(self.flush)
+        sender = self._sender
+        sender.flush_is_due = True
+        if not sender.has_turn:
+            sender.has_turn = True
+            self._loop_thread.loop.call_soon(self._flush_in_turn)
+
+    def _flush_in_turn(self) -> None:
+        self._sender.has_turn = self._sender.is_cut = False
+        self.flush()
 
     def flush(self, whole: bool = False) -> None:
-        """Write what the program has sent so far; a very large message may take several turns, unless `whole`."""
+        """Write what the program has sent so far; much that is compressed takes several turns, unless `whole`."""
         try:
             if self._sender.flush(whole):
                 self._closing.abort_after(self._agent.closing_timeout)

@@ -5,6 +5,7 @@ call `compress` and `decompress`; of a message in several frames, the library ca
 https://www.rfc-editor.org/rfc/rfc7692
 """
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -118,7 +119,8 @@ class Deflate(Extension):
 
         Call it for all parts, one after the other. Raises `ProtocolError` for what is not DEFLATE.
         """
-        limit = 0 if max_size is None else max_size + 1  # with one byte more it is too large
+        # With one byte more it is too large; none can have `sys.maxsize` bytes.
+        limit = 0 if max_size is None or max_size >= sys.maxsize else max_size + 1
         decompressor = self._decompressor
         if decompressor is None:
             decompressor = self._decompressor = self._zlib.decompressor(self._remote_bits)

@@ -128,6 +128,8 @@ class Receiver:
                 message = self._add_to_large(data[:position])
                 if message is not None and owner is not None:
                     owner._pyws_received(message, now())
+                if connection.is_ending:
+                    return
             core = self._core
             max_size = sys.maxsize if core.max_message_size is None else core.max_message_size
             is_plain = core.current_size is None and self.takes_short_cuts  # no fragmented message is in progress
@@ -219,7 +221,7 @@ class Receiver:
         """Add to a large message in one frame; the message, if it is whole."""
         self._payload_missing -= len(data)
         is_last = not self._payload_missing
-        if self._inflate_size is None or self._connection.state != OPEN:
+        if self._inflate_size is None:
             return self._add(data, is_last)
         assert self._deflate is not None
         max_size = self._core.max_message_size
@@ -235,11 +237,12 @@ class Receiver:
 
     def _whole_compressed(self, first: int, data: bytes) -> str | bytes | None:
         """Return the message of a compressed frame; None if it is not valid, or comes too late."""
-        if self._connection.state != OPEN:
-            return None
         assert self._deflate is not None
         try:
+            # Late ones, too: later messages may refer to them.
             inflated = self._deflate.decompress(data, True, self._core.max_message_size)
+            if self._connection.state != OPEN:
+                return None
             return inflated if first == BINARY else inflated.decode()
         except (PayloadTooBig, ProtocolError, UnicodeDecodeError) as error:
             self._refuse(error)

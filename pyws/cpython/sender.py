@@ -32,6 +32,9 @@ HIGH_WATER = 65536
 PIECE = 1 << 20
 """Bytes that are compressed at once: it takes about ten milliseconds, and then others have their turn."""
 
+MESSAGE = 512
+"""Bytes that take as long as what each message takes besides, however short it is."""
+
 
 class Sender:
     """The messages and frames that one open connection sends.
@@ -44,7 +47,7 @@ class Sender:
     __slots__ = (
         "_backlog", "_backlog_size", "_compressed", "_core", "_deflate", "_is_full", "_is_stopped", "_is_tls",
         "_never_sent", "_position", "_transport", "_unconfirmed", "_unconfirmed_writes", "_written", "close_frame",
-        "flush_is_due", "queue", "queued",
+        "flush_is_due", "has_turn", "is_cut", "queue", "queued",
     )  # fmt: skip
 
     takes_short_cuts = True
@@ -68,6 +71,10 @@ class Sender:
         self._position = 0
         self.flush_is_due = False
         """Whether `flush` will be called anyway."""
+        self.has_turn = False
+        """Whether a turn of the loop is asked for, in which `flush` is called."""
+        self.is_cut = False
+        """Whether the rest of the queue waits for that turn, because enough was compressed in this one."""
         self.close_frame: tuple[int | None, str] | None = None
         """Code and reason of the Close frame that follows them."""
         self._is_stopped = False
@@ -122,13 +129,14 @@ class Sender:
     def flush(self, whole: bool = False) -> bool:
         """Write the queue, then the Close frame if one was asked for; whether that was written. In any state.
 
-        Much is compressed piece by piece, unless the `whole` queue is asked for: if any of it is left, call this again.
+        Much is compressed piece by piece, unless the `whole` queue is asked for: if any of it is left, call this again
+        in the next turn, with `is_cut` set back.
         """
         self.flush_is_due = False
         if self.queue:
             if self._core.state is not State.OPEN or self._is_stopped:
                 self.drop_queue()
-            else:
+            elif whole or not self.is_cut:
                 self.write_queue(whole)
         if self.close_frame is None or self.queue:
             return False
@@ -173,7 +181,8 @@ class Sender:
             self.queued = 0
             return
         deflate = self._deflate
-        masks = os.urandom(4 * len(queue))
+        most = len(queue) if deflate is None or whole else PIECE // MESSAGE + 1
+        masks = os.urandom(4 * min(len(queue), most))
         parts = []
         joined = position = spent = 0
         for first, payload in queue:
@@ -182,8 +191,9 @@ class Sender:
                 compressed = None
                 if spent < PIECE or whole:
                     compressed = deflate.compress(payload, size) if size <= PIECE else self._compress(payload, whole)
-                    spent += size
-                if compressed is None:  # the rest is for the next turn
+                    spent += size + MESSAGE
+                if compressed is None:
+                    self.is_cut = True
                     written, self.queue = queue[: position // 4], queue[position // 4 :]
                     self.queued -= sum([len(payload) for _, payload in written])
                     break
@@ -267,9 +277,10 @@ class Sender:
         """Give everything that waits to the transport, because nothing follows; in any state."""
         self._write_backlog(True)
 
-    def lose_backlog(self) -> None:
-        """Forget the bytes that wait, when TCP has ended; they stay counted."""
+    def release(self) -> None:
+        """Forget the bytes that wait, which stay counted, and the compressor: call it when TCP has ended."""
         self._backlog = NOTHING_WAITS
+        self._deflate = None
 
     def confirm_all(self) -> None:
         """Count everything that was written as taken: TCP has ended in order."""

@@ -72,7 +72,7 @@ class StreamConnection(Connection):
         self.pause(False)  # no message comes any more, but the end of TCP
 
     def flush(self, whole: bool = False) -> None:
-        """Write what the program has sent so far; a very large message may take several turns, unless `whole`."""
+        """Write what the program has sent so far; much that is compressed takes several turns, unless `whole`."""
         had_queue = bool(self._sender.queue)
         super().flush(whole)
         if had_queue:

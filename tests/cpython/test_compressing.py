@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import random
+import sys
 import zlib
 
 import pytest
@@ -288,6 +289,70 @@ def test_a_ping_is_answered_between_pieces(talk):
 
     assert talk(conversation, handle) == (True, [large, 1000])
     assert pongs == [True]
+
+
+def test_a_turn_compresses_one_piece(monkeypatch):
+    """However much arrives meanwhile: Pings, each of which is answered, and messages."""
+    compress = Deflate.compress
+    turn, pieces = [0], []
+
+    def counted(self, data, size, final=True):
+        if size > PIECE:
+            pieces.append(turn[0])
+        return compress(self, data, size, final)
+
+    monkeypatch.setattr(Deflate, "compress", counted)
+
+    async def handle(connection):
+        for number in range(60):
+            await connection.ping()
+            await connection.send(str(number))
+        async for _ in connection:
+            break
+
+    async def main():
+        async with serve(handle, "127.0.0.1", 0, max_size=None) as server:
+            with UserAgent(proxy=""):
+                ws = WebSocket(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+            await ws.when("open").first()
+            ws.send(bytes(30 * PIECE))
+            while ws.bufferedAmount:
+                await asyncio.sleep(0)
+                turn[0] += 1
+            await ws.when("close").first()
+
+    asyncio.run(main())
+    assert len(pieces) == 30
+    assert max(map(pieces.count, pieces)) <= 2
+
+
+@pytest.mark.requirements("PMD-06")
+def test_a_message_that_comes_too_late_is_a_dictionary_still(peer):
+    """The server compresses a fragmented message with what came after our `close()`."""
+    text = "".join(random.Random(6).choices("abcdefghijklmnopqrstuvwxyz", k=300))
+    verbs = [COMPRESSED, "accept", "hold", "deflated first", f"deflated {text}", f"deflated_fragment 9 {text}"]
+
+    async def main():
+        stage = Stage(peer.origin, f"compressing-{next(numbers)}", "cpython")
+        ws = stage.connect(*verbs, "close 1000", "release")
+        ws.addEventListener("message", lambda _: ws.close())
+        await stage.closed(ws)
+        return stage.journal[1:]
+
+    assert asyncio.run(main()) == ["message 1 'first'", "close 3 clean 1000 ''"]
+
+
+@pytest.mark.parametrize("max_size", [sys.maxsize, sys.maxsize - 1, 1 << 64])
+def test_a_limit_may_be_as_large_as_it_likes(peer, max_size):
+    """Nothing is that large."""
+
+    async def main():
+        with UserAgent(max_size=max_size):
+            stage = Stage(peer.origin, f"compressing-{next(numbers)}", "cpython")
+            await stage.closed(stage.connect(COMPRESSED, "accept", "deflated hello", "close 1000"))
+        return stage.journal[1:]
+
+    assert asyncio.run(main()) == ["message 1 'hello'", "close 3 clean 1000 ''"]
 
 
 @pytest.mark.parametrize("end", ["cancel", "refuse", "server"])

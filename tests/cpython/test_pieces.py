@@ -1,5 +1,6 @@
 """What a server says may come in any pieces, and before it was asked: the journal is the same (see `offline.py`)."""
 
+import random
 import zlib
 
 import pytest
@@ -29,6 +30,26 @@ def test_messages_may_come_in_any_pieces(server, number, sizes):
     whole = rows(server.play(Conversation(stream)))
     assert whole[0] == "open " and whole[-1].startswith("close ")
     assert rows(server.play(Conversation(stream, sizes))) == whole
+
+
+@pytest.mark.requirements("FRM-16")
+@pytest.mark.parametrize("kind", ["plain", "compressed", "broken"])
+def test_nothing_comes_behind_a_large_message_that_fails(server, kind):
+    """Its last part is in one read with the next message."""
+    noise = random.Random(1)
+    text = bytes(noise.choices(range(128), k=99_999)) + b"\xff"
+    wrong = {
+        "plain": frame(0x81, text),
+        "compressed": frame(0xC1, deflated(text, 0)),
+        "broken": frame(0xC2, deflated(noise.randbytes(100_000), 0)[:-3] + b"\xff" * 3),
+    }[kind]
+    start = head(DEFLATE)
+    sizes = (len(start) + 70_000, 1 << 20)
+    assert rows(server.play(Conversation(start + wrong + frame(0x81, b"late"), sizes))) == [
+        "open ",
+        "error ",
+        "close 1006",
+    ]
 
 
 @pytest.mark.requirements("ERR-02", "HID-01")

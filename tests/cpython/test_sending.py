@@ -70,3 +70,28 @@ def test_what_waits_is_counted_and_arrives_in_order(runner, secure, compression)
             assert ws.bufferedAmount == 0
 
     runner.run(main())
+
+
+@pytest.mark.requirements("ERR-01")
+def test_what_leaves_when_the_end_has_begun(runner):
+    """The connection fails while the transport holds much, and the server takes it: the end comes all the same."""
+
+    async def main():
+        async with serve(handle, sock=listening(), compression=None, max_size=None) as server:
+            with UserAgent(proxy="", max_buffered=1 << 20):
+                ws = WebSocket(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+            await ws.when("open").first()
+            ws.onerror = ws.onclose = lambda event: events.append(event.type)
+            ended = ws.when("close").first()
+            ws.send(bytes(1 << 24))
+            async with asyncio.timeout(50):
+                await ended
+            return ws.readyState
+
+    async def handle(connection):
+        async for _ in connection:
+            pass
+
+    events = []
+    assert runner.run(main()) == WebSocket.CLOSED
+    assert events == ["error", "close"]
