@@ -339,7 +339,9 @@ def test_a_message_that_comes_too_late_is_a_dictionary_still(peer):
         await stage.closed(ws)
         return stage.journal[1:]
 
-    assert asyncio.run(main()) == ["message 1 'first'", "close 3 clean 1000 ''"]
+    # It is not clean if the server ends TCP before it has read our Close frame, and what was written before it.
+    message, end = asyncio.run(main())
+    assert message == "message 1 'first'" and end in ("close 3 clean 1000 ''", "close 3 unclean 1000 ''")
 
 
 @pytest.mark.parametrize("max_size", [sys.maxsize, sys.maxsize - 1, 1 << 64])
