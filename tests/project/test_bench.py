@@ -103,6 +103,6 @@ def test_pages_show_every_line():
         results.append(Result(work, {name: [figures] for name in ["pyws", *work.peers]}))
     text = "\n".join(tables(results))
     assert all(result.work.label in text for result in results)
-    assert len(list(short_table(results))) == 6
+    assert len(list(short_table(results))) == 7
     for result in results:
         assert picture("group", [result]).count("<rect") == 2 + len(result.work.peers)

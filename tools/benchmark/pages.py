@@ -91,7 +91,7 @@ def short_table(results: list[Result]) -> Iterator[str]:
     sizes = ("256 B", "1 KiB", "64 KiB")
     lines = [
         ("pyws", "echo, `ws:` 256 B, 1 KiB, 64 KiB", [f"ws: {size}," for size in sizes]),
-        ("pyws[speed]", "the same, `pyws-websocket[speed]`", [f"ws: {size}," for size in sizes]),
+        ("pyws[speed]", "with `pyws-websocket[speed]`", [f"ws: {size}," for size in sizes]),
         ("pyws", "echo, `wss:`", [f"wss: {size}," for size in sizes]),
         ("pyws", "open and close, `ws:`, `wss:`", ["ws: open", "wss: open"]),
         ("pyws", "idle memory, `wss:`", ["wss: memory of an idle connection, after"]),
