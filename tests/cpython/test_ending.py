@@ -143,6 +143,28 @@ def test_any_exception_in_any_listener_is_reported(runner, url, monkeypatch, kin
     assert journal == (["error 3", "close 3"] if kind == "error" else ["open 1", "message 1", "message 1", "close 3"])
 
 
+@pytest.mark.requirements("EVT-19")
+def test_an_exception_of_the_only_listener_is_reported(runner, url, monkeypatch):
+    """It is called without a look at others, and hears the next message all the same."""
+    heard, reports = [], []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, *_: reports.append(kind))
+
+    def fail(event):
+        heard.append((event.data, event.currentTarget is ws))
+        raise ZeroDivisionError
+
+    async def main():
+        nonlocal ws
+        ws = WebSocket(url("accept", "text a", "text b", "close 1000"))
+        ws.onmessage = fail
+        return await outcome(ws.when("close").first())
+
+    ws = None
+    assert runner.run(main()) == "CloseEvent"
+    assert heard == [("a", True), ("b", True)]
+    assert reports == [ZeroDivisionError] * 2
+
+
 @pytest.mark.requirements("EVT-19", "ERR-02")
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
 @pytest.mark.parametrize("kind", KINDS)
