@@ -50,7 +50,7 @@ PUBLIC = {
     r"https://cdn\.jsdelivr\.net/npm/@pyscript/core@[\d.]+/": "/node_modules/@pyscript/core/",
     r"https://cdn\.jsdelivr\.net/npm/brython@[\d.]+/": "/node_modules/brython/",
 }
-WITHIN = 30  # seconds for a page to load its interpreter and say its first word
+WITHIN = 80  # seconds for a page to load its interpreter and say its first word
 
 # Lines of a shell that are not run here as they stand, and the test that does what they do.
 ELSEWHERE = {
