@@ -55,7 +55,8 @@ class ReconnectingWebSocket(WebSocket):
     Everything is as in `WebSocket`, with these differences: `readyState` is CONNECTING (0) while it is away, and `open`
     comes with each connection. A loss after which it tries again is a `reconnecting` event (a `ReconnectingEvent`);
     `close`, after `error` if it failed, comes once, at the very end: `close()` was called, the server closed with a
-    `final` code or refused with a final status, `max_attempts` are used up, or the program's tasks are canceled.
+    `final` code or refused with a final status, `max_attempts` are used up, the connection is not allowed (a
+    "SecurityError", which is reported), or the program's tasks are canceled.
 
     `url` and `protocols` may be functions, `async def` too, that are called for each attempt, so that it has a fresh
     token; an exception in one is reported, and the attempt has failed. It has failed, too, if what they give can be no

@@ -188,6 +188,9 @@ class ReconnectingConnection:
             if not ends:
                 loop.report(error)
             if attempt == self._attempt_id:
+                # A connection that is not allowed now will not be allowed later: no other attempt follows.
+                if not self._is_calling and getattr(error, "name", "") == "SecurityError":
+                    self._is_closing = True
                 self._is_calling = False
                 self._finish(True, False, 1006, "")
             if ends:

@@ -11,7 +11,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from pyws import Event, EventTarget, ReconnectingWebSocket
+from pyws import DOMException, Event, EventTarget, ReconnectingWebSocket, UserAgent
 from test_lifetime import inside, survives
 from test_threads import elsewhere, event
 
@@ -170,6 +170,33 @@ def test_what_a_function_waits_for_may_be_canceled(runner, peer, monkeypatch):
     monkeypatch.setattr(sys, "excepthook", lambda kind, *_: reported.append(kind))
     runner.run(main())
     assert reported == [asyncio.CancelledError]
+
+
+@pytest.mark.requirements("REC-20", "REC-25")
+def test_what_is_not_allowed_is_the_end(runner, monkeypatch):
+    """A SecurityError of the connection, which is reported; that of a function is an exception like any other."""
+    reported = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, _: reported.append(str(error)))
+
+    async def main(*answers):
+        journal, answers = [], iter(answers)
+
+        def url():
+            answer = next(answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        with UserAgent(origin="https://example.org"):
+            ws = ReconnectingWebSocket(url, **QUICK)
+            for kind in ("reconnecting", "error", "close"):
+                ws.addEventListener(kind, lambda event: journal.append(event.type))
+            await event(ws, "close")
+        return journal
+
+    journal = runner.run(main(DOMException("of a function", "SecurityError"), "ws://example.org/", "never"))
+    assert journal == ["reconnecting", "error", "close"]
+    assert [text.partition(": ")[0] for text in reported] == ["SecurityError"] * 2
 
 
 @pytest.mark.requirements("REC-17")
