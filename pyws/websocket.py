@@ -130,9 +130,10 @@ class WebSocket(EventTarget):
     `url` is a `str` (or has a `str` attribute `href`), relative to the page where there is one. `protocols` is a
     subprotocol or an iterable of them, or a dictionary that has either as its member "protocols" and whose other
     members are ignored; the server must choose one. Raises `DOMException` "SyntaxError" for a URL or a subprotocol that
-    cannot be, "SecurityError" for an insecure one where only secure ones may be, `TypeError` for
-    other types. On CPython it needs a running event loop, else `RuntimeError`: see `asyncio.run`, `python -m pyws run`.
-    There, headers, cookies, certificates and proxies are settings of the `UserAgent`; in a page the browser decides.
+    cannot be, "SecurityError" for one that is not allowed (an insecure one where only secure ones may be, or without a
+    permission of Deno), `TypeError` for other types. On CPython it needs a running event loop, else `RuntimeError`: see
+    `asyncio.run`, `python -m pyws run`. There, headers, cookies, certificates and proxies are settings of the
+    `UserAgent`; in a page the browser decides.
     https://websockets.spec.whatwg.org/#dom-websocket-websocket
     """
 

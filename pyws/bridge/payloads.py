@@ -48,7 +48,8 @@ class PayloadConnection(Connection):
         return self._send is None or bool(self._send(payload, mask, is_text))
 
     def _link(self, js_socket: "Any") -> "tuple[Any, Any]":
-        return link(js_socket, self._owner._pyws_payload)
+        send, js_received = runtime.linked(js_socket, lambda js_socket: link(js_socket, self._owner._pyws_payload))
+        return send, js_received
 
 
 _js_functions: "list[Any]" = []

@@ -7,6 +7,7 @@ https://www.rfc-editor.org/rfc/rfc6455
 
 import asyncio
 
+from .. import loop
 from ..loop import call_later, is_awaitable
 from ..webidl import DOMException
 from . import accelerators, masks, tls
@@ -65,6 +66,10 @@ if TYPE_CHECKING:
 LARGE = 1 << 13
 # Seconds after which a library that has said nothing waits for the server to speak first.
 SILENCE = 10
+
+runtime: "Any" = loop.runtime
+NO_PERMISSION: str = runtime.outside.NO_PERMISSION
+"""The first words of the exception for a connection that Deno does not allow."""
 
 CONNECTION_FAILED = (
     "the browser could not open the WebSocket, and tells a page nothing more: its console knows the reason "
@@ -249,6 +254,8 @@ class Server:
             owner: Any = self
             self._connection = PayloadConnection(request.url, request.protocols, owner)
         except DOMException as error:
+            if error.message.startswith(NO_PERMISSION):
+                raise PermissionError(error.message) from None
             # Not the browser's own words: they have the URL, and that may have a token.
             raise OSError(REFUSED_URL.format(error.name)) from None
         accelerators.provide()

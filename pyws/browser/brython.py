@@ -233,6 +233,6 @@ def link(js_socket: "Any", received: "Received") -> "tuple[Send, Any]":
     return (send if _bytes is None else js_send), unpack
 
 
-def is_node() -> bool:
-    """Return False: Brython does not run there."""
+def is_outside() -> bool:
+    """Return False: Brython runs in browsers only."""
     return False

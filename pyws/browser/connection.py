@@ -121,6 +121,7 @@ class Connection:
 
     def _close(self, code: int | None, reason: str) -> None:
         self._closing = True
+        self._js_socket.onmessage = None  # in Deno, messages that have arrived would still come
         try:
             if code is None:
                 self._js_socket.close()
@@ -205,7 +206,7 @@ class Connection:
 
     def _on_close(self, js_event: "Any" = None, *_: object) -> None:
         clean = bool(getattr(js_event, "wasClean", False))
-        code = getattr(js_event, "code", 1006)
+        code = getattr(js_event, "code", 1006) or (0 if clean else 1006)  # Deno says 0
         reason = getattr(js_event, "reason", "")
         # Codes that no server may send, and that Firefox takes for clean ones when one does.
         if clean and code in (1006, 1015):
@@ -278,7 +279,7 @@ class StreamConnection(Connection):
 
     def pause(self, paused: bool) -> None:
         """Receive no more for now, or again: here nothing can be done."""
-        # Deviation: WSS-17, Chromium, Firefox, WebKit and Node
+        # Deviation: WSS-17, Chromium, Firefox, WebKit, Node, Deno and Bun
 
     @property
     def gone(self) -> int:
@@ -308,7 +309,7 @@ class StreamConnection(Connection):
 
     def _finish(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         # Node counts what it throws away, too: there, what was last seen to wait has not left.
-        self._frozen = not clean and self._waits and runtime.is_node()
+        self._frozen = not clean and self._waits and runtime.is_outside()
         super()._finish(failed, clean, code, reason)
 
     def _poll_unsent(self) -> None:

@@ -9,7 +9,7 @@ from time import perf_counter
 import js
 from pyodide.ffi import JsException, JsProxy, create_once_callable, create_proxy, to_js
 
-from . import codec, page
+from . import codec, outside, page
 from .page import LoopThread as LoopThread
 from .page import after_read as after_read
 
@@ -131,16 +131,27 @@ def js_release(js_function: "Any") -> None:
 def js_new_socket(url: str, protocols: "list[str]") -> "tuple[Any, tuple[str, str] | None]":
     """Make a WebSocket."""
     try:
-        return js.WebSocket.new(url, to_js(protocols)), None
+        js_socket = js.WebSocket.new(url, to_js(protocols))
     except JsException as error:
-        return None, (str(error.message), str(error.name))
+        return None, outside.explained(str(error.name), str(error.message))
+    if is_outside():
+        return outside.adopt(js_socket, url, call_later), None
+    return js_socket, None
 
 
 def link(js_socket: "Any", received: "Received") -> "tuple[Send, Any]":
     """Have `received` called with each message."""
-    return codec.link(js_socket, received, now)
+    return linked(js_socket, lambda js_socket: codec.link(js_socket, received, now))
 
 
-def is_node() -> bool:
-    """Tell whether this is Node."""
+def linked(js_socket: "Any", link: "Callable[[Any], tuple[Any, Any]]") -> "tuple[Any, Any]":
+    """Return what `link` returns for the socket of JavaScript: a function that sends, and what to release."""
+    if not isinstance(js_socket, outside.Socket):
+        return link(js_socket)
+    send, js_received = link(js_socket.js_socket)
+    return js_socket.counting(send), js_received
+
+
+def is_outside() -> bool:
+    """Tell whether there is no browser around: Deno and Bun have this mark of Node, too."""
     return hasattr(getattr(getattr(js, "process", None), "versions", None), "node")
