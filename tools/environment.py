@@ -117,7 +117,7 @@ def provide_npm() -> None:
     stamp = WEB / "node_modules" / ".ready"
     state = fingerprint(WEB / "package.json", WEB / "package-lock.json")
     if not stamp.exists() or stamp.read_text() != state:
-        with step("installing Pyodide, PyScript and Brython in web/node_modules"):
+        with step("installing Pyodide, PyScript, Brython, Node, Deno and Bun in web/node_modules"):
             npm = shutil.which("npm") or "npm"
             run([npm, "ci", "--no-audit", "--no-fund"], "npm could not install web/package-lock.json", WEB)
             stamp.write_text(state)

@@ -51,7 +51,7 @@ def test_a_program_that_ends_with_asyncio_run(runtime, peer, on_cpython, note, n
         provided = wheels.provide(name)
     url = f"{peer.origin}/{name}-{next(numbers)}?do=accept&do=echo"
     result = bridge.run_in_pyodide(runtime, program, url, provided)
-    if runtime.engine in ("chromium", "node"):
+    if runtime.engine in ("chromium", "node", "deno", "bun"):
         other = url.replace("?", "-cpython?")
         expected = on_cpython(program.stem, lambda: bridge.run_on_cpython(program, other, provided))
         note(runtime, name, "program", result == expected, result | {"expected": expected})

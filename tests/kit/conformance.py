@@ -16,7 +16,7 @@ TESTS = Path(__file__).parents[1]
 TEMPLATE = TESTS / "pages" / "conformance.html"
 PAGE = TESTS.parent / "web" / "conformance.html"
 EQUAL, DEVIATES, FAILED = "equal", "deviates", "failed"
-ENGINES = ["CPython", "Chromium", "Firefox", "WebKit", "Node", "Brython"]
+ENGINES = ["CPython", "Chromium", "Firefox", "WebKit", "Node", "Deno", "Bun", "Brython"]
 
 
 def deviations():

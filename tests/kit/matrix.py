@@ -37,6 +37,8 @@ COLUMNS = {
     "Firefox": {"pyodide-firefox": "page", "pyodide-worker-firefox": "worker"},
     "WebKit": {"pyodide-webkit": "page", "pyodide-worker-webkit": "worker"},
     "Node": {"pyodide-node": "normal", "pyodide-node-strict": "strict"},
+    "Deno": {"pyodide-deno": "normal"},
+    "Bun": {"pyodide-bun": "normal"},
 }
 IDS = [id for columns in COLUMNS.values() for id in columns]
 assert set(IDS) == {runtime.id for runtime in RUNTIMES if runtime.id.startswith(("pyodide", "pyscript"))}

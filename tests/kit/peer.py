@@ -15,6 +15,7 @@ Other paths answer questions, one text message per line, so that a scenario need
 import argparse
 import asyncio
 import base64
+import contextlib
 import hashlib
 import socket
 import ssl
@@ -219,7 +220,8 @@ class Connection:
 
     async def do_challenge(self, scheme):
         """`challenge Basic realm="x"`: 401 for a request without Authorization; with it, go on."""
-        credentials = [line.partition(": ")[2] for line in self.record.request if line.startswith("Authorization:")]
+        headers = [line.partition(": ") for line in self.record.request]
+        credentials = [value for name, _, value in headers if name.lower() == "authorization"]
         self.record.frames += [f"credentials {value}" for value in credentials] or ["no credentials"]
         if not credentials:
             challenge = f"WWW-Authenticate: {scheme}\r\n" if scheme else ""
@@ -379,7 +381,8 @@ class Connection:
 
     async def do_half(self, _):
         """`half`: send FIN and go on listening."""
-        self.writer.write_eof()
+        with contextlib.suppress(OSError):  # the other side may be gone
+            self.writer.write_eof()
 
     async def do_reset(self, _):
         """`reset`: cut the connection with RST."""

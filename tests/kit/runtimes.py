@@ -251,6 +251,8 @@ class Node(JavaScript):
     """Pyodide under Node, asked by lines of JSON."""
 
     engine = "node"
+    words = "Node {node}, undici {undici}, pyodide {pyodide}"
+    collect = "await gc({type: 'major', execution: 'async'})"
 
     def __init__(self, id, *flags):
         self.id = id
@@ -267,8 +269,12 @@ class Node(JavaScript):
             raise Unavailable(f"{node} is no Node of version 24 or newer")
         return node
 
+    def command(self):
+        """What runs a script of JavaScript, but for the script."""
+        return [self.program(), "--expose-gc", *self._flags]
+
     def __enter__(self):
-        node = self.program()
+        command = self.command()
         try:
             import bundle
         except ImportError as error:
@@ -278,7 +284,7 @@ class Node(JavaScript):
             self._log = stack.enter_context(tempfile.TemporaryFile("w+"))
             self._process = stack.enter_context(
                 subprocess.Popen(
-                    [node, "--expose-gc", *self._flags, TESTS / "pages/node.mjs", *PAGE_FILES],
+                    [*command, TESTS / "pages/node.mjs", *PAGE_FILES],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._log,
@@ -294,8 +300,8 @@ class Node(JavaScript):
 
     @property
     def about(self):
-        """Node and the interpreter, with their versions."""
-        return "Node {node}, undici {undici}, pyodide {pyodide}".format(**self._versions)
+        """What runs JavaScript, and the interpreter, with their versions."""
+        return self.words.format(**self._versions)
 
     def evaluate(self, script, *arguments):
         question = json.dumps({"script": script, "given": arguments})
@@ -309,12 +315,12 @@ class Node(JavaScript):
             self._process.kill()  # an answer that comes late would be taken for the next one
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError("\n".join(["Node was too slow" if not ready else "Node has ended", *self.complaints()]))
+            raise RuntimeError("\n".join([f"{self.id} {'has ended' if ready else 'was too slow'}", *self.complaints()]))
         return json.loads(line)
 
     def collect_garbage(self):
-        """Let Node find all that nobody holds on to."""
-        self.evaluate("await gc({type: 'major', execution: 'async'})")
+        """Let the engine find all that nobody holds on to."""
+        self.evaluate(self.collect)
 
     def complaints(self):
         """What was written to stderr since this was last asked."""
@@ -323,6 +329,40 @@ class Node(JavaScript):
         text = self._log.read()
         self._told = position + len(text.encode())
         return text.splitlines()
+
+
+class Deno(Node):
+    """Pyodide under Deno."""
+
+    engine = "deno"
+    words = "Deno {deno}, pyodide {pyodide}"
+
+    def __init__(self, id, *permissions):
+        super().__init__(id, *(permissions or ["--allow-all"]))
+
+    @staticmethod
+    def program():
+        """The path of npm's Deno."""
+        return find(WEB / "node_modules/@deno/linux-x64-glibc/deno", "deno")
+
+    def command(self):
+        return [self.program(), "run", "--quiet", "--no-prompt", "--v8-flags=--expose-gc", *self._flags]
+
+
+class Bun(Node):
+    """Pyodide under Bun."""
+
+    engine = "bun"
+    words = "Bun {bun}, pyodide {pyodide}"
+    collect = "Bun.gc(true)"
+
+    @staticmethod
+    def program():
+        """The path of npm's Bun."""
+        return find(WEB / "node_modules/@oven/bun-linux-x64/bin/bun", "bun")
+
+    def command(self):
+        return [self.program(), "run", *self._flags]
 
 
 CHROMIUM_FLAGS = [
@@ -455,6 +495,8 @@ RUNTIMES = [
     *(make(browser) for browser in (chromium, firefox, webkit) for make in (pyodide_worker, brython_worker)),
     Page("pyscript-chromium", *PYSCRIPT, chromium),
     Node("pyodide-node"),
+    Deno("pyodide-deno"),
+    Bun("pyodide-bun"),
     # Where no code may be made of strings.
     StrictPage("pyodide-chromium-strict", *PYODIDE, chromium),
     Node("pyodide-node-strict", "--disallow-code-generation-from-strings"),

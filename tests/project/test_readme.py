@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import ssl
 import subprocess
 import sys
@@ -29,7 +30,7 @@ import bridge
 import runtimes
 import wheels
 from programs import PATH, python, run, serving, shown
-from runtimes import Node, chromium, required
+from runtimes import Bun, Deno, Node, chromium, required
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
 
@@ -73,6 +74,12 @@ ELSEWHERE = {
     ),
     "python -m pyws run web/examples/ticker.py ws://127.0.0.1:8765/": (
         "project/test_examples.py::test_an_example_runs_by_its_own_line"
+    ),
+    "npm install pyodide@314.0.7": "project/test_readme.py::test_the_version_of_pyodide_is_the_one_that_is_tested",
+    "node hello.mjs": "project/test_readme.py::test_a_program_runs_outside_of_a_browser",
+    "bun hello.mjs": "project/test_readme.py::test_a_program_runs_outside_of_a_browser",
+    "deno run --allow-read --allow-net=127.0.0.1:8765 hello.mjs": (
+        "project/test_readme.py::test_a_program_runs_outside_of_a_browser"
     ),
     ".venv/bin/python -m pytest tests/test_scenarios.py --runtimes cpython -k a_line_break": (
         "project/test_readme.py::test_a_scenario_takes_three_steps"
@@ -138,7 +145,7 @@ def test_no_block_goes_unrun():
     known = {
         *[("python", runner) for runner in elsewhere],
         *[("python", runner) for runner in ("", "python", "pyodide", "pyscript", "tests/test_scenarios.py")],
-        *[("python", "bridge"), ("html", "bridge"), ("html", ""), ("sh", "")],
+        *[("python", "bridge"), ("html", "bridge"), ("html", ""), ("js", ""), ("sh", "")],
     }
     assert [str(block) for block in BLOCKS if (block.language, block.runner) not in known] == []
     for text in PAGES.values():
@@ -408,6 +415,37 @@ def test_a_program_of_pyscript_runs(block, address, site):
     assert site.until(block.output.strip()) == block.output.splitlines()
 
 
+(HOST,) = [block for block in BLOCKS if block.language == "js"]
+ENGINES = {engine.engine: engine for engine in (Node, Deno, Bun)}
+
+
+def run_outside(command, code, folder, address):
+    """Run a command of install.md in a folder in which `hello.py` is that program; what it writes."""
+    folder.joinpath("node_modules").symlink_to(ROOT / "web" / "node_modules")
+    folder.joinpath("package.json").write_text(json.dumps({"dependencies": {"pyodide": "*"}}))  # as npm does
+    folder.joinpath("dist").symlink_to(DIST)
+    folder.joinpath("hello.py").write_text(here(code, address), "utf-8")
+    folder.joinpath("hello.mjs").write_text(HOST.text, "utf-8")
+    name, *arguments = command.replace("127.0.0.1:8765", address[5:].strip("/")).split()
+    with required():
+        program = ENGINES[name].program()
+    done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, timeout=2 * WITHIN)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", [line for line in ELSEWHERE if line.partition(" ")[0] in ENGINES])
+def test_a_program_runs_outside_of_a_browser(command, address, tmp_path):
+    """The very file that CPython runs, with what npm installs."""
+    said = run_outside(command, HELLO.text, tmp_path, address)
+    assert [line for line in said.splitlines() if not re.fullmatch(OWN_WORDS, line)] == HELLO.output.splitlines()
+
+
+def test_the_version_of_pyodide_is_the_one_that_is_tested():
+    """The line for npm names that of package.json."""
+    pins = json.loads(ROOT.joinpath("web", "package.json").read_text())["dependencies"]
+    assert f"npm install pyodide@{pins['pyodide']}" in ELSEWHERE
+
+
 JS = """
 from js import WebSocket
 from pyodide.ffi import create_proxy
@@ -593,6 +631,8 @@ ws.onmessage = on_message
         ["pyodide", "brython"],
         "from pyws import UserAgent\nUserAgent()\n",
     ],
+    "Deno has no permission to connect to": [["deno"], PYWS.replace("8765", "9999")],
+    "ENOENT: no such file or directory": [["deno elsewhere"], PYWS],
     "No module named 'pyws'": [["without"], "import pyws\n"],
     "Please use the 'new' operator": [["pyodide"], 'from js import WebSocket\nWebSocket("ws://127.0.0.1:8765/")\n'],
 }
@@ -709,6 +749,15 @@ def test_a_text_is_what_that_place_says(place, text, address, site, tmp_path):
         assert text in output + errors
         return
     match place:
+        case "deno" | "deno elsewhere":
+            command = next(line for line in ELSEWHERE if line.startswith("deno"))
+            if place == "deno elsewhere":  # a copy of the module, with its source map
+                command = command.replace("hello.mjs", "elsewhere.mjs")
+                for file in ROOT.glob("web/node_modules/pyodide/pyodide.mjs*"):
+                    shutil.copy(file, tmp_path)
+                tmp_path.joinpath("elsewhere.mjs").write_text(HOST.text.replace('"pyodide"', '"./pyodide.mjs"'))
+            assert text in run_outside(command, code, tmp_path, address)
+            return
         case "pyodide":
             site.run_in_pyodide(code)
         case "brython":

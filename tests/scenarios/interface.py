@@ -332,7 +332,7 @@ async def subprotocols_come_in_many_shapes(stage):
     """A str is one name; any other iterable is a list of names, in its order; nothing or None sends no header."""
     names = ["x", "y"]
     cases = ["a", "A"]
-    if stage.engine == "node":  # Deviation: SUB-05, Node
+    if stage.engine in ("node", "deno", "bun"):  # Deviation: SUB-05, Node, Deno and Bun
         cases = ["a"]
     sockets = [
         stage.connect("fin", protocols=protocols, journal=False)
@@ -441,7 +441,7 @@ async def a_subprotocol_is_a_token(stage):
     for code in range(256):
         if chr(code) not in token and outcome(WebSocket, "ws://127.0.0.1:9/", chr(code)) != "DOMException SyntaxError":
             stage.note(f"{code} is taken")
-    if stage.engine == "node":  # Deviation: SUB-05, Node
+    if stage.engine in ("node", "deno", "bun"):  # Deviation: SUB-05, Node, Deno and Bun
         token = "".join([character for character in token if not character.isupper()])
     ws = stage.connect("fin", protocols=list(token), journal=False)
     await stage.closed(ws)
@@ -583,7 +583,7 @@ async def hosts(stage):
         space = ["ws://a%20b/", "ws://a%20b/"]
     cases += zip(["ws://a b/", "ws://a%20b/"], space, strict=True)
     punycode = [REFUSED, REFUSED]
-    if stage.engine in ("cpython", "chromium", "node"):  # Deviation: CON-07, CPython, Chromium and Node
+    if stage.engine in ("cpython", "chromium", "node", "bun"):  # Deviation: CON-07, CPython, Chromium, Node and Bun
         punycode = ["ws://xn--/", "ws://xn--a/"]
     cases += zip(["ws://xn--/", "ws://xn--a/"], punycode, strict=True)
     return await table(stage, cases)
@@ -663,7 +663,7 @@ async def paths_and_queries(stage):
 async def relative_urls(stage):
     """In a page they are relative to it; without a page they are refused."""
     urls = ["foo", "/foo", "?q", "//h/x", ".", "..", " ", "", "foo#", "#x"]
-    if stage.engine in ("cpython", "node"):  # Deviation: CON-04, CPython and Node
+    if stage.engine in ("cpython", "node", "deno", "bun"):  # Deviation: CON-04, CPython, Node, Deno and Bun
         return await table(stage, [(url, REFUSED) for url in urls])
     location = page_location()
     host = f"ws://{location.host}"

@@ -293,6 +293,8 @@ async def what_crosses_to_javascript(stage):
         crossed = f"down {down} up {both - down}"
         if strict:  # calls of a socket's own methods are not seen, only those that copy bytes
             most = (1, 1) if type(message) is bytes else (0, 0)
+        if stage.engine == "bun":  # Deviation: FFI-01, Bun
+            most = (most[0] + 1, most[1])
         expected = f"down {most[0]} up {most[1]}" if sys.platform == "emscripten" else "down 0 up 0"
         stage.note(f"{type(data).__name__} {'as few as can be' if crossed == expected else crossed}")
     stop()
@@ -563,7 +565,9 @@ async def a_wrong_handshake_fails(stage):
         ["header connection: keep-alive", "accept"],
         ["raw 00ff00ff0d0a0d0a", "fin"],
     ):
-        await stage.closed(stage.connect(*verbs))
+        await stage.closed(stage.connect(*verbs, "close"))
+    if stage.engine == "deno":  # Deviation: HSK-05, Deno
+        return [*FAILED, *["open 1", "close 3 clean 1005 ''"] * 2, *FAILED * 3]
     return FAILED * 6
 
 
@@ -583,6 +587,8 @@ async def fin_instead_of_the_servers_close_is_unclean(stage):
     await stage.opened(ws)
     ws.close(1000)
     await stage.closed(ws)
+    if stage.engine == "deno":  # Deviation: ERR-06, Deno
+        return ["open 1", "close 3 clean 1005 ''"]
     ending = FAILED[1:] if stage.engine != "node" else FAILED  # Deviation: ERR-04, Node
     return ["open 1", *ending]
 
@@ -592,7 +598,9 @@ async def a_reset_is_an_error(stage):
     """RST after open: error and close 1006; Chromium has no error."""
     ws = stage.connect("accept", "text last", "wait 0.2", "reset")
     await stage.closed(ws)
-    ending = FAILED if stage.engine != "chromium" else FAILED[1:]  # Deviation: ERR-05, Chromium
+    ending = FAILED
+    if stage.engine in ("chromium", "bun"):  # Deviation: ERR-05, Chromium and Bun
+        ending = FAILED[1:]
     return ["open 1", "message 1 'last'", *ending]
 
 
@@ -622,7 +630,7 @@ async def broken_frames_fail_the_connection(stage):
         "8101c3",  # half a character
         "880303e8ff",  # a reason that is not UTF-8
     ]
-    if stage.engine == "node":  # Deviation: FRM-09, Node
+    if stage.engine in ("node", "deno", "bun"):  # Deviation: FRM-09, Node, Deno and Bun
         del frames[5:7]
     for digits in frames:
         await stage.closed(stage.connect("accept", "ready", f"raw {digits}"))
