@@ -67,3 +67,12 @@ def join(parts: "list[bytes]") -> bytes:
 def system() -> "Any":
     """Return the module `sys`."""
     return sys
+
+
+def excepthook() -> "Callable[..., object]":
+    """Return `sys.excepthook`, or, where IPython runs the program, what stands for IPython's hooks."""
+    if "IPython" not in sys.modules:
+        return sys.excepthook
+    from . import ipython
+
+    return ipython.excepthook(sys.excepthook)
