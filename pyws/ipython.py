@@ -61,7 +61,8 @@ def _show(shell: "Any", kind: "type[BaseException]", error: BaseException, trace
     if trace is not None and trace.tb_next is not None:
         trace = trace.tb_next  # the first frame is the call of the listener; where that itself fails it is the only one
     maker = shell.InteractiveTB
-    print(maker.stb2text(maker.structured_traceback(kind, error, trace, tb_offset=0)), file=sys.stderr)
+    text = maker.stb2text(maker.structured_traceback(kind, error, trace, tb_offset=0))
+    sys.stderr.write(f"{text}\n")
 
 
 def _has_group(error: "BaseException | None") -> bool:
