@@ -36,7 +36,8 @@ for cell in json.loads(sys.argv[1]):
 print(json.dumps(found))
 """
 
-# Runs cells in a kernel of Jupyter, and prints the messages that follow the request of each, until the last of them.
+# Runs cells in a kernel of Jupyter, and prints the answer to each and the messages until the last one of it. A cell that
+# prints "interrupt me" is interrupted.
 KERNEL = """
 import json, os, sys
 from jupyter_client.manager import KernelManager
@@ -48,13 +49,14 @@ client.start_channels()
 client.wait_for_ready(timeout=30)
 found = []
 for cell, last in json.loads(sys.argv[1]):
-    ours = client.execute(cell)
-    reply = client.get_shell_msg(timeout=30)["content"]["status"]
+    client.execute(cell)
     messages = []
     while not messages or last not in str(messages[-1]):
         message = client.get_iopub_msg(timeout=30)
         messages.append({"msg_type": message["msg_type"], "content": message["content"]})
-    found.append([reply, messages])
+        if message["content"].get("text") == "interrupt me\\n":
+            manager.interrupt_kernel()
+    found.append([client.get_shell_msg(timeout=30)["content"]["status"], messages])
 client.stop_channels()
 manager.shutdown_kernel()
 print(json.dumps(found))
@@ -220,4 +222,20 @@ def test_the_notebook_runs_in_the_kernel_of_jupyter(tmp_path):
         ("ok", []),
         ("ok", ["stdout hello from websockets"]),
         ("ok", ["(1000, 'done', True)"]),
+    ]
+
+
+def test_an_interrupt_ends_the_cell_and_not_the_socket(tmp_path):
+    """The socket stays open, and another cell hears its messages. They wake ipykernel, or it would not notice."""
+    with serve.echo() as echo:
+        cells = [
+            f"from pyws import WebSocket\nws = WebSocket('{echo}ticker')\n_ = await ws.when('open').first()",
+            "print('interrupt me')\nasync for event in ws.when('message'):\n    pass",
+            "event = await ws.when('message').first()\n'price' in event.data, ws.readyState",
+        ]
+        found = run(KERNEL, json.dumps([[cell, "idle"] for cell in cells]), str(tmp_path))
+    assert [rows(outputs) for _, outputs in found] == [
+        [],
+        ["failed: CancelledError ", "stdout interrupt me"],
+        ["(True, 1)"],
     ]
