@@ -69,8 +69,11 @@ def system() -> "Any":
     return sys
 
 
-def excepthook() -> "Callable[..., object]":
-    """Return `sys.excepthook`, or, where IPython runs the program, what stands for IPython's hooks."""
+def excepthook() -> "Any":
+    """Return `sys.excepthook`, or, where IPython runs the program, a function that shows an exception as IPython does.
+
+    IPython's own hooks are not for exceptions of listeners.
+    """
     if "IPython" not in sys.modules:
         return sys.excepthook
     from . import ipython

@@ -1,10 +1,10 @@
-"""How an exception is shown where IPython runs the program: in a notebook, or at its prompt.
+"""How an exception of a listener is shown where IPython runs the program: in a notebook, or at the prompt of IPython.
 
-IPython puts hooks of its own into `sys.excepthook`. The one for the time in which a cell runs is meant for exceptions
-of that cell: what it shows can make a notebook take the cell for failed. The others are meant for mistakes of IPython:
-they advise to report one, or write where no notebook shows it. None fits an exception of a listener.
+IPython puts hooks of its own into `sys.excepthook`. The one for the time in which a cell runs is for exceptions of the
+cell: some notebooks then mark the cell as failed. The other ones are for defects of IPython itself: they ask for a
+report of a defect, or write to a stream that a notebook does not show.
 
-Law: the hook that a program has set is called, as everywhere.
+Its law: a hook that the program has set is called, as everywhere; only hooks of IPython are replaced.
 https://ipython.readthedocs.io/en/stable/api/generated/IPython.core.interactiveshell.html
 """
 
@@ -19,17 +19,21 @@ if TYPE_CHECKING:
 
     Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 
-# Whose hooks are no choice of the program: IPython, the kernel of Jupyter, that of JupyterLite, and Python itself.
+# Their hooks are not set by a program: IPython, the kernel of Jupyter, the kernel of JupyterLite, and Python itself.
 PACKAGES = ("IPython", "ipykernel", "pyodide_kernel", "sys")
 
 
 def excepthook(hook: "Hook") -> "Hook":
-    """Return what takes the place of `hook`, which is in `sys.excepthook`; the hook itself if a program has set it."""
+    """Return the hook that takes the place of `sys.excepthook`, which is `hook`; `hook` itself if a program has set it.
+
+    Call it when an exception has to be reported: IPython changes its hooks before and after each statement.
+    """
     shell = _shell()
     if shell is None:
         return hook
-    if getattr(hook, "__self__", None) is shell:
-        # A cell runs. The hook before it, which comes back at its end, may be one of the program's.
+    owner: Any = getattr(hook, "__self__", None)
+    if owner is shell:
+        # A cell runs. The shell keeps the hook from before, and sets it again after the cell: perhaps of the program.
         hook = shell.sys_excepthook
     if _package(hook) not in PACKAGES:
         return hook
@@ -41,8 +45,8 @@ def excepthook(hook: "Hook") -> "Hook":
 
 
 def _shell() -> "Any":
-    """Return the shell that runs the program; None if a program has only imported IPython."""
-    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    """Return the shell of IPython that runs the program; None if the program has only imported IPython."""
+    get_ipython: Any = getattr(sys.modules.get("IPython"), "get_ipython", None)
     return get_ipython() if get_ipython is not None else None
 
 
@@ -51,15 +55,16 @@ def _package(hook: object) -> str:
 
 
 def _show(shell: "Any", kind: "type[BaseException]", error: BaseException, trace: "TracebackType | None") -> None:
-    """Write the traceback that IPython makes of an exception to `sys.stderr`, which notebooks show where output goes.
+    """Write the traceback that IPython makes of an exception to `sys.stderr`, which a notebook shows below a cell.
 
-    `shell.showtraceback` makes the same, but it may mark a cell as failed.
+    `shell.showtraceback` would write the same text, but as the error of a cell.
     """
-    if _has_group(error):  # IPython shows no group either
+    if _has_group(error):  # IPython leaves out the exceptions of a group
         traceback.print_exception(kind, error, trace)
         return
+    # The first frame is the call of the listener. It stays if there is no other one, because the call itself failed.
     if trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next  # the first frame is the call of the listener; where that itself fails it is the only one
+        trace = trace.tb_next
     maker = shell.InteractiveTB
     text = maker.stb2text(maker.structured_traceback(kind, error, trace, tb_offset=0))
     sys.stderr.write(f"{text}\n")

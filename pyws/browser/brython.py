@@ -152,7 +152,7 @@ def system() -> "Any":
     return _sys.modules.get("sys", _sys)
 
 
-def excepthook() -> "Callable[..., object]":
+def excepthook() -> "Any":
     """Return `sys.excepthook`."""
     return system().excepthook
 

@@ -36,8 +36,8 @@ for cell in json.loads(sys.argv[1]):
 print(json.dumps(found))
 """
 
-# Runs cells in a kernel of Jupyter, and prints the answer to each and the messages until the last one of it. A cell that
-# prints "interrupt me" is interrupted.
+# Runs cells in a kernel of Jupyter, and prints the answer to each and the messages until a last one. A cell that prints
+# "interrupt me" is interrupted.
 KERNEL = """
 import json, os, sys
 from jupyter_client.manager import KernelManager
