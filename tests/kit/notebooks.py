@@ -146,10 +146,14 @@ def jupyter_notebook(address):
 
 def marimo(address):
     """Export the notebook for marimo, with the address of a server; where it lies."""
-    site, script = FOLDER / "marimo-site", FOLDER / "echo.py"
-    shutil.rmtree(site, ignore_errors=True)
-    script.write_text(SOURCES.joinpath("echo.py").read_text("utf-8").replace(ADDRESS, address), "utf-8")
-    call(FOLDER, "marimo", "export", "html-wasm", script, "--output", site, "--mode", "edit")
+    source, site = FOLDER / "marimo", FOLDER / "marimo-site"
+    for folder in (source, site):
+        shutil.rmtree(folder, ignore_errors=True)
+    source.mkdir()
+    text = SOURCES.joinpath("echo.py").read_text("utf-8")
+    text = text.replace(ADDRESS, address).replace("../../dist/", f"{bundle.DIST}/")
+    source.joinpath("echo.py").write_text(text, "utf-8")
+    call(source, "marimo", "export", "html-wasm", "echo.py", "--output", site, "--mode", "edit")
     pyodide = site / "pyodide"
     pyodide.mkdir()
     pure_yaml(pyodide)

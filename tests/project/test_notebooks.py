@@ -11,10 +11,10 @@ from notebooks import rows
 from peer import Peer
 from runtimes import chromium, required
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
 
 READY_WITHIN = 60  # seconds for a page to load its interpreter
-DONE_WITHIN = 30  # seconds for a cell
+DONE_WITHIN = 60  # seconds for what cells do
 PAGE = "/dist/notebooks/jupyterlite-site/notebooks/index.html"
 KERNEL_SCRIPT = "/dist/notebooks/jupyterlite-site/extensions/@jupyterlite/pyodide-kernel-extension/static/"
 
@@ -138,14 +138,13 @@ def lite(servers):
     notebooks.jupyterlite(echo)
     with required(), chromium() as driver:
         page = Lite(driver, origin)
-        driver.set_window_size(1100, 2400)
         page.open()
         page.all = page.run_all()
         yield page
 
 
 def test_the_notebook_runs_in_jupyterlite(lite):
-    """To its end, though a listener raises; the output is below the cell that it is of, and no other host is asked."""
+    """To its end, though a listener raises; the output is below the cell that it is of; the page asks no other host."""
     assert (lite.all, lite.outputs()) == (True, IN_JUPYTER)
     assert lite.foreign() == []
 
@@ -216,13 +215,12 @@ def test_a_relative_url(lite):
 
 
 def test_a_new_kernel_leaves_no_socket(lite):
-    """When the kernel is restarted the server sees the end of the old socket, and the whole notebook runs again."""
+    """When the kernel is restarted the server sees the end of its sockets. The last test, for a kernel takes long."""
     with Peer() as peer:
         url = f"{peer.origin}/restart?do=accept&do=text%20hello"
         lite.execute(f"from pyws import WebSocket; ws = WebSocket({url!r}); _ = await ws.when('message').first()")
-        lite.js("await panel.sessionContext.session.kernel.restart()")
-        assert "not over" not in peer.heard("restart")
-    assert (lite.run_all(), lite.outputs()) == (True, IN_JUPYTER)
+        lite.driver.execute_script("panel.sessionContext.session.kernel.restart()")
+        assert peer.records["restart"].over.wait(DONE_WITHIN)
 
 
 class Marimo(Page):
@@ -230,7 +228,11 @@ class Marimo(Page):
 
     def open(self):
         self.driver.get(f"{self.origin}/dist/notebooks/marimo-site/index.html")
-        self.until_js("return document.querySelectorAll('.cm-content').length", READY_WITHIN)
+        self.until_js(
+            "return document.querySelector('.cm-content') && "
+            "[...document.querySelectorAll('[data-testid=run-button]')].at(-1)?.disabled === false",
+            READY_WITHIN,
+        )
 
     def press(self, text=""):
         """Press the button that runs the cell in which that text is, or the last button, which runs all cells."""
@@ -251,6 +253,12 @@ class Marimo(Page):
         frame = re.compile(r"^(Traceback .*| .*|)\n", re.M)
         return [", ".join(frame.sub("", area).splitlines()) for area in areas]
 
+    def until_outputs(self, expected):
+        """Wait until the cells show that."""
+        with contextlib.suppress(AssertionError):
+            self.until(lambda: self.outputs() == expected)
+        assert self.outputs() == expected
+
 
 MARIMO = [
     "A WebSocket in a notebook",
@@ -267,14 +275,13 @@ def test_the_notebook_runs_in_marimo(servers):
     origin, _ = servers
     with Peer() as peer, required(), chromium() as driver:
         notebooks.marimo(f"{peer.origin}/marimo?do=accept&do=echo")
-        driver.set_window_size(1100, 2400)
         page = Marimo(driver, origin)
         page.open()
+        conversations = peer.records["marimo"]
         page.press()
-        record = peer.records["marimo"]
-        page.until(lambda: page.outputs()[-1:] == MARIMO[-1:])
-        assert (page.outputs(), record.begun, record.running) == (MARIMO, 2, 1)
-        assert page.foreign() == []
+        page.until_outputs(MARIMO)
+        page.until(lambda: (conversations.begun, conversations.running) == (2, 1))
         page.press("WebSocket(")
-        page.until(lambda: record.begun == 4 and record.running == 1)
-        page.until(lambda: page.outputs() == MARIMO)
+        page.until(lambda: (conversations.begun, conversations.running) == (4, 1))
+        page.until_outputs(MARIMO)
+        assert page.foreign() == []
