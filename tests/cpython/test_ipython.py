@@ -39,11 +39,11 @@ print(json.dumps(found))
 # Runs cells in a kernel of Jupyter, and prints the answer to each and the messages until a last one. A cell that prints
 # "interrupt me" is interrupted.
 KERNEL = """
-import json, os, sys
+import json, sys
 from jupyter_client.manager import KernelManager
 
 manager = KernelManager()
-manager.start_kernel(env={**os.environ, "IPYTHONDIR": sys.argv[2]})
+manager.start_kernel()
 client = manager.blocking_client()
 client.start_channels()
 client.wait_for_ready(timeout=30)
@@ -184,26 +184,26 @@ def test_a_program_that_imports_ipython_has_the_hook_of_python():
     assert done.stderr.endswith('File "<string>", line 21, in fail\nValueError: no\n')
 
 
-def test_the_kernel_of_jupyter_shows_it_and_the_cell_does_not_fail(tmp_path):
+def test_the_kernel_of_jupyter_shows_it_and_the_cell_does_not_fail():
     """On stderr, which notebooks show below a cell; there is no error of the cell."""
     cells = [
         [LISTENERS, "idle"],
         ["listen(fail); await later()", "idle"],
         ["listen(fail); _ = asyncio.get_running_loop().call_soon(fire)", "ValueError"],
     ]
-    found = run(KERNEL, json.dumps(cells), str(tmp_path))
+    found = run(KERNEL, json.dumps(cells))
     traceback = [f"stderr {row}" for row in TRACEBACKS["fail"]]
     assert [(status, rows(outputs)) for status, outputs in found] == [("ok", []), ("ok", traceback), ("ok", traceback)]
 
 
-def test_the_notebook_runs_in_the_kernel_of_jupyter(tmp_path):
+def test_the_notebook_runs_in_the_kernel_of_jupyter():
     """The same notebook that runs in JupyterLite, on CPython."""
     with serve.echo() as echo:
         notebook = json.loads(notebooks.jupyter_notebook(echo))
         cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
         # The packages are installed.
         requests = [["pass" if cell.startswith("%pip") else cell, "idle"] for cell in cells]
-        found = run(KERNEL, json.dumps(requests), str(tmp_path))
+        found = run(KERNEL, json.dumps(requests))
     assert [(status, rows(outputs)) for status, outputs in found] == [
         ("ok", []),
         ("ok", ["stdout open"]),
@@ -225,7 +225,7 @@ def test_the_notebook_runs_in_the_kernel_of_jupyter(tmp_path):
     ]
 
 
-def test_an_interrupt_ends_the_cell_and_not_the_socket(tmp_path):
+def test_an_interrupt_ends_the_cell_and_not_the_socket():
     """The socket stays open, and another cell hears its messages. They wake ipykernel, or it would not notice."""
     with serve.echo() as echo:
         cells = [
@@ -233,7 +233,7 @@ def test_an_interrupt_ends_the_cell_and_not_the_socket(tmp_path):
             "print('interrupt me')\nasync for event in ws.when('message'):\n    pass",
             "event = await ws.when('message').first()\n'price' in event.data, ws.readyState",
         ]
-        found = run(KERNEL, json.dumps([[cell, "idle"] for cell in cells]), str(tmp_path))
+        found = run(KERNEL, json.dumps([[cell, "idle"] for cell in cells]))
     assert [rows(outputs) for _, outputs in found] == [
         [],
         ["failed: CancelledError ", "stdout interrupt me"],

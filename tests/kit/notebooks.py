@@ -31,7 +31,7 @@ CORE = ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip
 # marimo asks `uv` for a ruff that tells which modules a notebook imports.
 UV = f"""#!/bin/sh
 while [ "$1" != analyze ]; do shift; done
-exec {sys.executable} -m ruff "$@"
+exec "{sys.executable}" -m ruff "$@"
 """
 
 
@@ -49,8 +49,9 @@ def prepare():
         pins = [f"{package['name']}=={package['version']}" for package in in_pyodide("ipython", "jedi")]
         wheels.pip("download", *wheels.PYODIDE, "--dest", pool("jupyterlite"), *group("jupyterlite-page"), *pins)
         wheels.pip("download", *wheels.PYODIDE, "--dest", pool("marimo"), *group("marimo-page"))
+        for name in ("bin", "home"):
+            FOLDER.joinpath(name).mkdir(exist_ok=True)
         uv = FOLDER / "bin" / "uv"
-        uv.parent.mkdir(exist_ok=True)
         uv.write_text(UV)
         uv.chmod(0o755)
         stamp.write_text(state)
@@ -81,9 +82,9 @@ def in_pyodide(*names):
 
 
 def environ():
-    """The environment of a program that finds the tools."""
+    """The environment of a program that finds the tools, and keeps what it writes in a home of its own."""
     path = os.pathsep.join([str(FOLDER / "bin"), os.environ["PATH"]])
-    return {**os.environ, "PATH": path, "PYTHONPATH": str(TOOLS)}
+    return {**os.environ, "HOME": str(FOLDER / "home"), "PATH": path, "PYTHONPATH": str(TOOLS)}
 
 
 def call(folder, *command):

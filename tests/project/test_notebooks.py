@@ -210,8 +210,10 @@ def test_an_interrupt_ends_what_has_not_begun(lite):
 
 
 def test_a_relative_url(lite):
-    """It is relative to the script of the kernel, which is a worker."""
-    assert lite.execute("WebSocket('echo').url") == [repr(lite.origin.replace("http", "ws") + KERNEL_SCRIPT + "echo")]
+    """It is relative to the script of the kernel, which is a worker; with a slash in front, to the host."""
+    origin = lite.origin.replace("http", "ws")
+    shown = lite.execute("print(WebSocket('echo').url)\nprint(WebSocket('/echo').url)")
+    assert shown == [f"stdout {origin}{KERNEL_SCRIPT}echo", f"stdout {origin}/echo"]
 
 
 def test_a_new_kernel_leaves_no_socket(lite):
