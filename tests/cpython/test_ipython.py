@@ -19,17 +19,19 @@ WITHIN = 60  # seconds for the cells of a program
 
 # Runs cells in IPython as its command does, and prints what came on both streams, by cell.
 TERMINAL = """
-import asyncio, contextlib, io, json, sys
+import contextlib, io, json, sys
+from IPython.core.async_helpers import get_asyncio_loop
 from IPython.terminal.ipapp import TerminalIPythonApp
 
 app = TerminalIPythonApp.instance()
 app.initialize(["--no-banner", "--colors=NoColor", "--HistoryManager.enabled=False"])
+loop = app.shell.user_ns["loop"] = get_asyncio_loop()
 found = []
 for cell in json.loads(sys.argv[1]):
     streams = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
         if cell == "between cells":
-            asyncio.get_event_loop().run_until_complete(app.shell.user_ns["later"]())
+            loop.run_until_complete(app.shell.user_ns["later"]())
         else:
             app.shell.run_cell(cell)
     found.append([stream.getvalue() for stream in streams])
@@ -167,7 +169,7 @@ def test_the_hook_of_a_program_is_called():
         "def hook(kind, error, traceback): print('hook', error)",
         "def call_with_hook():\n    sys.excepthook = hook\n    fire()",
         "listen(fail); call_with_hook()",
-        "_ = asyncio.get_event_loop().call_soon(setattr, sys, 'excepthook', hook)",
+        "_ = loop.call_soon(setattr, sys, 'excepthook', hook)",
         "between cells",
         "listen(fail); fire()",
         "listen(fail)",
