@@ -67,3 +67,15 @@ def join(parts: "list[bytes]") -> bytes:
 def system() -> "Any":
     """Return the module `sys`."""
     return sys
+
+
+def excepthook() -> "Any":
+    """Return `sys.excepthook`, or, where IPython runs the program, a function that shows an exception as IPython does.
+
+    IPython's own hooks are not for exceptions of listeners.
+    """
+    if "IPython" not in sys.modules:
+        return sys.excepthook
+    from . import ipython
+
+    return ipython.excepthook(sys.excepthook)

@@ -221,10 +221,9 @@ def report(error: BaseException) -> None:
     https://html.spec.whatwg.org/multipage/webappapis.html#report-the-exception
     """
     # Deviation: HND-10, everywhere
-    system = tasks.system()
     try:
-        system.excepthook(type(error), error, error.__traceback__)
+        tasks.excepthook()(type(error), error, error.__traceback__)
     except (KeyboardInterrupt, SystemExit) as ending:
         interrupt(ending)
     except BaseException as another:  # raised while `error` is handled: the traceback has both
-        system.__excepthook__(type(another), another, another.__traceback__)
+        tasks.system().__excepthook__(type(another), another, another.__traceback__)

@@ -33,6 +33,7 @@ SHARING |= {
 }
 SLOWEST = [
     "tests/project/test_lab.py",
+    "tests/project/test_notebooks.py",
     "tests/outside/test_autobahn.py",
     "tests/project/test_readme.py",
     "tests/project/test_packaging.py",

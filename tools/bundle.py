@@ -11,7 +11,7 @@ dist/*.snapshot        the memory of Pyodide after its start, from which the lab
                        only where there is a Node
 dist/index.json        {"wheel": the wheel's file name, "snapshot": that of the memory, or null}
 
-The same sources make the same bytes; what has not changed is not written.
+The same sources make the same bytes, but for the snapshot; what has not changed is not written.
 """
 
 import filecmp

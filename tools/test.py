@@ -52,8 +52,10 @@ OTHER = [*CPYTHON, "-k", "not (uvloop and not eager) and not (eager and not uvlo
 QUICK = [*PYTEST, "8", *ON_CPYTHON, "-k", "not uvloop"]
 ONCE = re.compile(r"^pytestmark = .*\bpytest\.mark\.once\b", re.M)
 
-# The libraries that run over the bridge: whichever test needs them first would wait long for them.
-WHEELS = ["-c", "import sys; sys.path[:0] = ['tests', 'tests/kit', 'tools']; import wheels; wheels.prepare()"]
+# The libraries that run over the bridge, and the pages of notebooks: whichever test needs them first would wait long.
+PATH = "import sys; sys.path[:0] = ['tests', 'tests/kit', 'tools']; "
+WHEELS = ["-c", PATH + "import wheels; wheels.prepare()"]
+NOTEBOOKS = ["-c", PATH + "import notebooks; notebooks.prepare()"]
 
 LIMIT = 2400
 """Seconds that a step may take: several times what it needs."""
@@ -127,7 +129,7 @@ def main(quick: bool, every_python: bool, arguments: Sequence[str]) -> int:
             python = environment.provide_venv(folder, program, version, "cpython")
             beside[f"pytest {version}"] = [str(python), *(CPYTHON if every_python else OTHER), *once, *arguments]
     # Side by side: where tests wait for a browser, another step goes on.
-    more = {} if quick else {"wheels": [sys.executable, *WHEELS]}
+    more = {} if quick else {"wheels": [sys.executable, *WHEELS], "notebooks": [sys.executable, *NOTEBOOKS]}
     lanes = [Lane(more, shown=False), Lane(first, shown=True), Lane(beside, shown=False)]
     for lane in lanes:
         lane.join()

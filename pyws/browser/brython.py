@@ -152,6 +152,11 @@ def system() -> "Any":
     return _sys.modules.get("sys", _sys)
 
 
+def excepthook() -> "Any":
+    """Return `sys.excepthook`."""
+    return system().excepthook
+
+
 HAS_JAVASCRIPT = True
 
 

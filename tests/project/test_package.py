@@ -46,6 +46,7 @@ HOUSE = [
     {"loop"},
     {"browser.brython", "browser.pyodide", "cpython.runtime"},
     {"browser.codec", "browser.outside", "browser.page", "asynciotasks", "version"},
+    {"ipython"},
     {"browser", "cpython", "commands"},
 ]
 # What lies beside `__init__` is loaded everywhere, but for what is loaded when it is asked for. A folder says by its
