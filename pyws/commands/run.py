@@ -108,7 +108,7 @@ def _run(module: ModuleType, source: str | bytes, name: str, argv: list[str]) ->
         _report(error, None)
         return 1
     try:
-        termination.run(_run_until_done(code, module))
+        termination.run(run_until_done(code, module))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
@@ -117,7 +117,8 @@ def _run(module: ModuleType, source: str | bytes, name: str, argv: list[str]) ->
     return 0
 
 
-async def _run_until_done(code: CodeType, module: ModuleType) -> None:
+async def run_until_done(code: CodeType, module: ModuleType) -> None:
+    """Run the code of a script in the running loop, and wait for all tasks of that loop."""
     task = asyncio.current_task()
     assert task is not None
     result = eval(code, module.__dict__)
