@@ -10,14 +10,16 @@ if sys.platform not in ("brython", "emscripten") and sys.implementation.name == 
         "pyws does not run on MicroPython: in a page use Pyodide (PyScript's type py, not mpy) or Brython"
     )
 
-from .blob import Blob
-from .dom import AbortController, AbortSignal, Event, EventTarget
-from .events import CloseEvent, MessageEvent
 from .version import __version__ as __version__
-from .webidl import DOMException
-from .websocket import UserAgent, WebSocket
 
 TYPE_CHECKING = False
+# On CPython `__getattr__` loads the rest: pytest imports this file wherever the package is installed, for its plugin.
+if TYPE_CHECKING or sys.platform in ("brython", "emscripten", "webassembly"):
+    from .blob import Blob
+    from .dom import AbortController, AbortSignal, Event, EventTarget
+    from .events import CloseEvent, MessageEvent
+    from .webidl import DOMException
+    from .websocket import UserAgent, WebSocket
 if TYPE_CHECKING:
     from .reconnecting import ReconnectingEvent, ReconnectingWebSocket
     from .websocketstream import WebSocketError, WebSocketStream
@@ -52,8 +54,18 @@ def __getattr__(name: str) -> object:
         from .websocketstream import WebSocketError, WebSocketStream
 
         found = {"WebSocketError": WebSocketError, "WebSocketStream": WebSocketStream}
+    elif name in __all__:  # on CPython: a page has these names already
+        from .blob import Blob
+        from .dom import AbortController, AbortSignal, Event, EventTarget
+        from .events import CloseEvent, MessageEvent
+        from .webidl import DOMException
+        from .websocket import UserAgent, WebSocket
+
+        classes = (AbortController, AbortSignal, Blob, CloseEvent, DOMException, Event, EventTarget, MessageEvent)
+        found = {own.__name__: own for own in (*classes, UserAgent, WebSocket)}
     if name not in found:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals().update(found)
     return found[name]
 
 

@@ -91,11 +91,15 @@ class Client:
         Messages that came before count, and messages of other content do no harm. Raises `ExpectationError` after
         `timeout` seconds, or when the client has closed.
         """
-        return self._changes.wait(self._heard(expected), timeout, lambda: self._shown(describe(expected)))
+        message: Message = self._changes.wait(self._heard(expected), timeout, lambda: self._shown(describe(expected)))
+        return message
 
     async def async_wait_for(self, expected: Any, *, timeout: float | None = None) -> Message:
         """The same as `wait_for`, for a coroutine."""
-        return await self._changes.async_wait(self._heard(expected), timeout, lambda: self._shown(describe(expected)))
+        message: Message = await self._changes.async_wait(
+            self._heard(expected), timeout, lambda: self._shown(describe(expected))
+        )
+        return message
 
     def wait_closed(self, *, timeout: float | None = None) -> None:
         """Block until the client has closed, or the connection is lost."""
@@ -124,7 +128,7 @@ class Client:
 
         return look
 
-    def _heard(self, expected: Any) -> Callable[[], Message | None]:
+    def _heard(self, expected: Any) -> Callable[[], Any]:
         look = self.search(expected)
 
         def ready() -> Message | None:

@@ -100,7 +100,7 @@ class Connection(Client):
         response = self._wire.protocol.accept(request)
         set_headers(response, headers)
         if response.status_code == 101:
-            self._note("server", "accept", self.subprotocol)
+            self._note("server", "accept", (self.subprotocol, bool(self._wire.protocol.extensions)))
         else:
             self._note("server", "refuse", response.status_code)
         self._wire.answer(response)
@@ -200,12 +200,13 @@ class Connection(Client):
 
         `code` and `reason` are compared if given: 1005 is a Close frame without a code, 1006 an end without a frame.
         """
-        words = [str(code)] if code is not None else []
-        awaited = " ".join(["the client to close", *words, *([show(reason)] if reason is not None else [])])
+        given = [str(code)] * (code is not None) + [show(reason)] * (reason is not None)
+        awaited = " ".join(["the client to close", *(["with"] if given else []), *given])
         try:
             message = await self._receive(awaited, timeout)
         except ConnectionOver as over:
-            if code not in (None, over.code) or reason not in (None, over.reason) or (code is None and not self.clean):
+            lost = code is None and not self.clean
+            if lost or code not in (None, over.code) or reason not in (None, over.reason):
                 closed = describe_close(over.code, over.reason)
                 raise ExpectationError(f"expected {awaited}, but {closed}") from None
         else:

@@ -24,7 +24,8 @@ class Row(NamedTuple):
     or "broken"."""
     value: object
     """The data of a message, Ping, Pong or write; of a close the code and the reason; of a request the path without the
-    query, and the subprotocols; the status of a refusal; the subprotocol that was accepted; else words."""
+    query, and the subprotocols; the status of a refusal; of an acceptance the subprotocol and whether it compresses;
+    else words."""
     seconds: float
     """Seconds since the conversation began."""
 
@@ -38,7 +39,9 @@ class Row(NamedTuple):
                 path, *subprotocols = value
                 return f"opens {path}" + (f", offers {', '.join(map(show, subprotocols))}" if subprotocols else "")
             case "accept":
-                return "accepts" + (f", chooses {show(value)}" if value else "")
+                subprotocol, compressed = value
+                chosen = f", chooses {show(subprotocol)}" if subprotocol else ""
+                return f"accepts{chosen}{', compresses' if compressed else ''}"
             case "refuse":
                 return f"refuses with {value}"
             case "message":

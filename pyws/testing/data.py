@@ -1,6 +1,6 @@
 """How data is shown in the messages of failed tests."""
 
-LONGEST = 200
+LONGEST = 100
 """Characters or bytes of data that are shown whole; of longer data the first ones and the length are shown."""
 
 

@@ -18,12 +18,14 @@ LONGEST_REASON = 123
 
 
 class Player:
-    """One connection and its script. `changes` is notified when its state changes."""
+    """One connection and its script.
 
-    def __init__(self, connection: Connection, script: Script, changes: Changes) -> None:
+    `failures`: a list to which the exception is added that has ended it; `changes`: notified when its state changes.
+    """
+
+    def __init__(self, connection: Connection, script: Script, failures: list[BaseException], changes: Changes) -> None:
         self.connection = connection
-        self.failure: BaseException | None = None
-        """The exception that has ended it."""
+        self._failures = failures
         self._script = script
         self._changes = changes
         self._position = 0
@@ -46,7 +48,7 @@ class Player:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # that of pytest.fail() is not an Exception
-            self.failure = self._with_conversation(error)
+            self._failures.append(self._with_conversation(error))
             self._script.failed = True
             await self._tell_client(str(error).partition("\n")[0] or type(error).__name__)
         finally:

@@ -4,7 +4,7 @@ Its law: it imports only pytest. The rest is loaded when a test uses a fixture.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,29 +12,31 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .server import WebSocketServer
 
+SERVER = pytest.StashKey["WebSocketServer"]()
+
 
 @pytest.fixture
-def websocket_server() -> "Iterator[WebSocketServer]":
-    """A real WebSocket server of this test, at `websocket_server.url`: tell it what to do.
+def websocket_server(request: pytest.FixtureRequest) -> "Iterator[WebSocketServer]":
+    """A real WebSocket server for this test, at `websocket_server.url`: say what it does in chained calls.
 
     websocket_server.expect("hello").send("world").close(4001, "bye")
 
-    See `pyws.testing.WebSocketServer`, and web/docs/testing.md.
+    The test fails for an expectation that is not met. See `pyws.testing.WebSocketServer`.
     """
     from .server import WebSocketServer
 
     server = WebSocketServer()
     server.start()
+    request.node.stash[SERVER] = server
     try:
         yield server
-        server.check()
     finally:
         server.stop()
 
 
 @pytest.fixture
 def websocket_journal() -> "Iterator[Journal]":
-    """The events of all sockets of pyws that this test opens, as rows: compare `websocket_journal.rows`.
+    """The events of all sockets of pyws that are opened from here on, as rows: compare `websocket_journal.rows`.
 
     See `pyws.testing.Journal`.
     """
@@ -42,3 +44,22 @@ def websocket_journal() -> "Iterator[Journal]":
 
     with Journal() as journal:
         yield journal
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    """Let a test fail by what went wrong in its server; show the conversations of a test that has failed."""
+    __tracebackhide__ = True
+    outcome = yield
+    server = item.stash.get(SERVER, None)
+    if server is None:
+        return
+    try:
+        outcome.get_result()
+    except BaseException:
+        item.add_report_section("call", "websocket_server", server.show())
+    else:
+        try:
+            server.check()
+        except BaseException as error:
+            outcome.force_exception(error)

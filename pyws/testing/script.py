@@ -144,6 +144,8 @@ class Script(Steps):
         """All steps so far."""
         self.taken = 0
         """How many of them the connection that came farthest has taken."""
+        self.begun = False
+        """Whether a connection has come for it."""
         self.failed = False
         """Whether a step has failed, for a connection."""
         self.added = Changes()
@@ -186,4 +188,5 @@ class Place(Steps):
         """Return the script for a connection that has come."""
         script = self.scripts[min(self._connections, len(self.scripts) - 1)]
         self._connections += 1
+        script.begun = True
         return script

@@ -192,13 +192,11 @@ class WebSocketServer(Place):
             self._changes.notify()
 
     async def _converse(self, connection: Connection) -> None:
-        player = Player(connection, self._script_for(connection), self._changes)
+        player = Player(connection, self._script_for(connection), self._failures, self._changes)
         self._players[player] = playing = asyncio.create_task(player.play())
         self.connections.append(connection)
         self._changes.notify()
         await asyncio.wait([playing])
-        if player.failure is not None:
-            self._failures.append(player.failure)
 
     def _script_for(self, connection: Connection) -> Script:
         place = self._places.get(connection.path) or self._places.get(connection.path.partition("?")[0])
@@ -245,8 +243,9 @@ class WebSocketServer(Place):
         for path, place in {"": self, **self._places}.items():
             for number, script in enumerate(place.scripts, 1):
                 if expected := script.unmet():
-                    where = f" {number}" + (f" to {path}" if path else "")
-                    errors.append(ExpectationError(f"expected {expected}, but connection{where} did not come to that"))
+                    where = f"to {path}" if path else "to the server"
+                    came = "has left before" if script.begun else "did not come"
+                    errors.append(ExpectationError(f"expected {expected}, but connection {number} {where} {came}"))
         return errors
 
     @staticmethod
@@ -274,11 +273,15 @@ class WebSocketServer(Place):
         Messages that came before count. Raises `ExpectationError` after `timeout` seconds (that of the server by
         default), and what went wrong, if a conversation has failed.
         """
-        return self._changes.wait(self._heard(expected), self._limit(timeout), self._all(expected))
+        message: Message = self._changes.wait(self._heard(expected), self._limit(timeout), self._all(expected))
+        return message
 
     async def async_wait_for(self, expected: Any, *, timeout: float | None = None) -> Message:
         """The same as `wait_for`, for a coroutine."""
-        return await self._changes.async_wait(self._heard(expected), self._limit(timeout), self._all(expected))
+        message: Message = await self._changes.async_wait(
+            self._heard(expected), self._limit(timeout), self._all(expected)
+        )
+        return message
 
     def _limit(self, timeout: float | None) -> float:
         check_seconds("timeout", timeout)
@@ -294,7 +297,7 @@ class WebSocketServer(Place):
     def _came(self, number: int) -> Callable[[], str]:
         return lambda: f"connection {number}, but {len(self.connections)} came"
 
-    def _heard(self, expected: Any) -> Callable[[], Message | None]:
+    def _heard(self, expected: Any) -> Callable[[], Any]:
         check_expected(expected)
         searches: list[Callable[[], Message | None]] = []
 
@@ -310,8 +313,9 @@ class WebSocketServer(Place):
         return ready
 
     def _all(self, expected: Any) -> Callable[[], str]:
-        def words() -> str:
-            shown = [f"connection {n}:\n{c.conversation.show()}" for n, c in enumerate(list(self.connections), 1)]
-            return "\n".join([describe(expected), *(shown or ["no connection came"])])
+        return lambda: f"{describe(expected)}\n{self.show()}"
 
-        return words
+    def show(self) -> str:
+        """Return all conversations so far as text, a line for each row."""
+        shown = [f"connection {n}:\n{c.conversation.show()}" for n, c in enumerate(list(self.connections), 1)]
+        return "\n".join(shown or ["no connection came"])

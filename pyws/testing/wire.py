@@ -129,7 +129,7 @@ class Wire:
 
     async def read(self) -> None:
         """Read until TCP ends. Run this once, as a task, from the start."""
-        data = b"more"
+        data, silent = b"more", True
         while data:
             await self._readable.wait()
             try:
@@ -137,6 +137,7 @@ class Wire:
             except OSError:
                 data = b""
             if data:
+                silent = False
                 self.protocol.receive_data(data)
             else:
                 self.protocol.receive_eof()
@@ -144,7 +145,7 @@ class Wire:
                 self._handle(event)
             self.flush()
             error = self.protocol.parser_exc or self.protocol.handshake_exc
-            if error is not None and not isinstance(error, EOFError):
+            if error is not None and not isinstance(error, EOFError) and not silent:
                 self._owner._broken(str(error))
         self._owner._lost()
 

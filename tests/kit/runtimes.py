@@ -83,8 +83,8 @@ class CPython:
         pass
 
     def imported_by_pyws(self):
-        """The modules that `import pyws` loads, in an interpreter of its own."""
-        script = "import sys; before = set(sys.modules); import pyws; print(*set(sys.modules) - before)"
+        """The modules that are loaded with the first class of pyws, in an interpreter of its own."""
+        script = "import sys; before = {*sys.modules}; from pyws import WebSocket; print(*{*sys.modules} - before)"
         return subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout.split()
 
     def run(self, name, origin, key):
