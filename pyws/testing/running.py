@@ -41,17 +41,16 @@ def run_script(script: str | os.PathLike[str], *arguments: str, timeout: float =
     errors: list[BaseException] = []
 
     async def main() -> None:
-        async with asyncio.timeout(timeout):
-            await run_until_done(code, module)
+        try:
+            async with asyncio.timeout(timeout):
+                await run_until_done(code, module)
+        except TimeoutError:
+            text = f"{os.fspath(script)} has not ended after {timeout:g} s; the rows of its sockets:\n{journal.show()}"
+            errors.append(ExpectationError(text))
 
     with _as_main(module, [os.fspath(script), *map(str, arguments)]), _collected(errors), Journal() as journal:
         try:
             asyncio.run(main())
-        except TimeoutError as error:
-            if errors:
-                raise errors[0] from None
-            text = f"{os.fspath(script)} has not ended after {timeout:g} s"
-            raise ExpectationError(f"{text}; the rows of its sockets:\n{journal.show()}") from error
         except SystemExit as error:
             if error.code not in (None, 0):
                 raise
