@@ -13,7 +13,7 @@ if sys.platform not in ("brython", "emscripten") and sys.implementation.name == 
 from .version import __version__ as __version__
 
 TYPE_CHECKING = False
-# On CPython `__getattr__` loads the rest: pytest imports this file wherever the package is installed, for its plugin.
+# On CPython `__getattr__` loads the rest: pytest imports this file in each run, for the plugin in `testing`.
 if TYPE_CHECKING or sys.platform in ("brython", "emscripten", "webassembly"):
     from .blob import Blob
     from .dom import AbortController, AbortSignal, Event, EventTarget

@@ -55,7 +55,7 @@ def describe_close(code: int, reason: str) -> str:
 
 
 class Json:
-    """The expectation of a text message that is JSON, whatever its white space and the order of its keys.
+    """The expectation of a text message that is JSON; white space and the order of keys do not count.
 
     `expected` is the value of the JSON, or a function that gets the value and returns whether it is right.
     """

@@ -29,15 +29,17 @@ class Player:
         self._script = script
         self._changes = changes
         self._position = 0
-        self._free = False  # whether code of the test runs
+        self._step: Step | None = None  # the step that is being taken
         self._over = False
 
     @property
     def busy(self) -> bool:
-        """Whether the end of the test has to wait for it: what it does ends by itself."""
+        """Whether the end of the test has to wait for it: for a step, which ends by itself."""
         if self._over:
             return False
-        return bool(self.connection.waiting_for) if self._free else self._position < len(self._script.steps)
+        if self._step is not None and self._step.free:
+            return bool(self.connection.waiting_for)
+        return self._position < len(self._script.steps)
 
     async def play(self) -> None:
         """Take all steps, also those that are added later, until the client has closed."""
@@ -85,7 +87,7 @@ class Player:
         return True
 
     async def _take(self, step: Step) -> None:
-        self._free = step.free
+        self._step = step
         try:
             async with asyncio.timeout(self.connection.timeout if step.limited else None):
                 await step.take(self.connection)
@@ -96,13 +98,13 @@ class Player:
         except ConnectionOver as over:
             if over.awaited:
                 raise ExpectationError(f"waited for a message, but {describe_close(over.code, over.reason)}") from None
-        finally:
-            self._free = False
+        self._step = None
 
     def _with_conversation(self, error: BaseException) -> BaseException:
         shown = self.connection.conversation.show()
         if isinstance(error, ExpectationError):
-            return ExpectationError(f"{error}\n{shown}").with_traceback(error.__traceback__)
+            place = f"\n  in {self._step.place}" if self._step is not None else ""
+            return ExpectationError(f"{error}{place}\n{shown}")
         error.add_note(f"The conversation so far:\n{shown}")
         return error
 

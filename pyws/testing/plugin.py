@@ -62,4 +62,13 @@ def pytest_runtest_call(item: pytest.Item) -> Any:
         try:
             server.check()
         except BaseException as error:
-            outcome.force_exception(error)
+            outcome.force_exception(_failure(error))
+
+
+def _failure(error: BaseException) -> BaseException:
+    """Return the exception to fail with: for an expectation only its text, for the traceback would be of the server."""
+    from .expectations import ExpectationError
+
+    if isinstance(error, ExpectationError):
+        return pytest.fail.Exception("\n".join([str(error), *getattr(error, "__notes__", [])]), pytrace=False)
+    return error

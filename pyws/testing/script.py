@@ -4,6 +4,8 @@ Its law: a wrong argument is an exception at the call; the steps themselves are 
 """
 
 import json
+import os
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Self
 
@@ -25,6 +27,8 @@ class Step(NamedTuple):
     """Whether it is code of the test, which may go on as long as the connection does."""
     limited: bool = False
     """Whether it ends within the time limit of the server: the network takes its bytes, if the client reads."""
+    place: str = ""
+    """The line of the test that has added it."""
 
 
 class Steps:
@@ -152,14 +156,21 @@ class Script(Steps):
         """Notified of each new step."""
 
     def _add(self, step: Step) -> Self:
-        self.steps.append(step)
+        self.steps.append(step._replace(place=_line_of_the_test()))
         self.added.notify()
         return self
 
-    def unmet(self) -> str:
-        """Return words for the first expectation that no connection came to; "" if there is none."""
+    def unmet(self) -> Step | None:
+        """Return the first expectation that no connection came to; None if there is none."""
         left = [] if self.failed else self.steps[self.taken :]
-        return next((step.expected for step in left if step.expected), "")
+        return next((step for step in left if step.expected), None)
+
+
+def _line_of_the_test() -> str:
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+        frame = frame.f_back
+    return f"{os.path.basename(frame.f_code.co_filename)}, line {frame.f_lineno}"
 
 
 class Place(Steps):

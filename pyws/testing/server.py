@@ -242,10 +242,11 @@ class WebSocketServer(Place):
         errors: list[BaseException] = []
         for path, place in {"": self, **self._places}.items():
             for number, script in enumerate(place.scripts, 1):
-                if expected := script.unmet():
+                if step := script.unmet():
                     where = f"to {path}" if path else "to the server"
                     came = "has left before" if script.begun else "did not come"
-                    errors.append(ExpectationError(f"expected {expected}, but connection {number} {where} {came}"))
+                    text = f"expected {step.expected}, but connection {number} {where} {came}"
+                    errors.append(ExpectationError(f"{text}\n  in {step.place}"))
         return errors
 
     @staticmethod

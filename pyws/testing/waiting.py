@@ -26,7 +26,7 @@ class Changes:
         self._listeners: list[Callable[[], object]] = []
 
     def notify(self) -> None:
-        """Wake them, in whichever thread they are. Call it after each change, in any thread."""
+        """Wake them in their threads. Call it after each change, in any thread."""
         with self._lock:
             listeners = list(self._listeners)
         for listener in listeners:

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +16,15 @@ PACKAGE = Path(pyws.__file__).parent
 # Arrows point down: a module imports only what stands in a later line.
 HOUSE = [
     {"__main__"},
+    {"testing", "testing.plugin"},
+    {"testing.server", "testing.running"},
+    {"testing.certificates", "testing.journal", "testing.player"},
+    {"testing.script"},
+    {"testing.connection"},
+    {"testing.arguments", "testing.client", "testing.wire"},
+    {"testing.waiting"},
+    {"testing.conversation", "testing.expectations"},
+    {"testing.data"},
     {"commands.run", "commands.connect", "commands.serve"},
     {"commands.libraries", "commands.session"},
     {"commands.packing", "commands.printable", "commands.prompt", "commands.stdin", "commands.termination"},
@@ -51,7 +62,9 @@ HOUSE = [
 ]
 # What lies beside `__init__` is loaded everywhere, but for what is loaded when it is asked for. A folder says by its
 # name who else loads what it has.
-FOLDERS = ("bridge", "browser", "cpython", "commands")
+FOLDERS = ("bridge", "browser", "cpython", "commands", "testing")
+# A test runs a script as the command does.
+SHARED = {"testing.running": "commands"}
 LOADED_IN_A_PAGE = {
     "__init__",
     "websocket",
@@ -182,7 +195,8 @@ def test_only_the_choice_of_the_platform_looks_into_a_folder():
         for node in ast.walk(tree):
             if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in chosen:
                 folders = {name.partition(".")[0] for name in targets(module, node)} & {*FOLDERS}
-                found += [f"{module} imports from {folder}" for folder in folders - {module.partition(".")[0]}]
+                folders -= {module.partition(".")[0], SHARED.get(module)}
+                found += [f"{module} imports from {folder}" for folder in folders]
     assert not found
 
 
@@ -233,3 +247,24 @@ def test_what_no_test_runs_says_why():
             if "pragma: no" in line and not re.search(r"  # pragma: no (cover|branch) - \w.{5}", line):
                 found.append(f"{module}, line {number}")
     assert not found
+
+
+def test_the_plugin_loads_nothing():
+    """Pytest imports it in each run, of every project: beside pytest itself it loads its own package, and no more."""
+    script = "import sys, pytest; before = {*sys.modules}; import pyws.testing.plugin; print(*{*sys.modules} - before)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
+    assert sorted(done.stdout.split()) == ["pyws", "pyws.testing", "pyws.testing.plugin", "pyws.version"]
+
+
+def test_a_class_is_loaded_when_it_is_named():
+    """On CPython; it is in the package from then on, as all other names that belong to it."""
+    script = """
+import pyws
+assert "WebSocket" not in vars(pyws) and "WebSocket" in dir(pyws)
+assert pyws.WebSocket is vars(pyws)["WebSocket"]
+from pyws import *
+assert pyws.__all__ == [name for name in pyws.__all__ if name in globals()]
+pyws.Nothing
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stderr.endswith("AttributeError: module 'pyws' has no attribute 'Nothing'\n")

@@ -144,7 +144,7 @@ def test_no_block_goes_unrun():
         assert f"def {name}(" in ROOT.joinpath("tests", file).read_text("utf-8")
     known = {
         *[("python", runner) for runner in elsewhere],
-        *[("python", runner) for runner in ("", "python", "pyodide", "pyscript", "tests/test_scenarios.py")],
+        *[("python", runner) for runner in ("", "pytest", "python", "pyodide", "pyscript", "tests/test_scenarios.py")],
         *[("python", "bridge"), ("html", "bridge"), ("html", ""), ("js", ""), ("sh", "")],
     }
     assert [str(block) for block in BLOCKS if (block.language, block.runner) not in known] == []
@@ -189,6 +189,55 @@ def test_a_program_runs(block, address, tmp_path):
     status, output, errors = run(script)
     assert (status, errors) == (0, "")
     assert block.output is None or output == block.output
+
+
+TESTED = [block for block in BLOCKS if (block.language, block.runner) == ("python", "pytest")]
+
+
+def run_tests(folder, texts):
+    """Run each text as a file of tests, by a pytest that has only what pyws brings; the end of its output."""
+    for number, text in enumerate(texts):
+        folder.joinpath(f"test_{number}.py").write_text(text, "utf-8")
+    folder.joinpath("pytest.ini").write_text("[pytest]\n")
+    command = ["-m", "pytest", "-q", "-c", folder / "pytest.ini", "-p", "no:cacheprovider", "-W", "error", folder]
+    status, output, errors = python(*command, cwd=ROOT)
+    assert errors == ""
+    return output
+
+
+def test_the_tests_of_the_pages_run(tmp_path):
+    """All pass but those below which the page says what they print; the seconds of it differ."""
+    output = run_tests(tmp_path, [block.text for block in TESTED])
+    failing = [block for block in TESTED if block.output is not None]
+    passing = sum(block.text.count("\ndef test_") for block in TESTED) - len(failing)
+    assert re.search(rf"^{len(failing)} failed, {passing} passed in", output, re.M), output
+    for block in failing:
+        printed, said = (re.sub(r"\d\.\d{3} s|test_\w+\.py", "…", text) for text in (output, block.output))
+        assert said in printed, output
+
+
+def test_the_test_of_the_chat_fails_when_the_chat_is_broken(tmp_path):
+    """In each of these ways; and it passes when nothing is broken."""
+    (test,) = [block.text for block in TESTED if "chat.py" in block.text]
+    chat = ROOT.joinpath("web", "examples", "chat.py").read_text("utf-8")
+    ways = {
+        "": "",
+        'bob.close(1000, "off to bed")': "bob.close(1000)",
+        "bob.onmessage = bob_hears": "",
+        "chat/{event.data}": "chat/x{event.data}",
+        "ann.send(ANN_SAYS[": "ann.send(BOB_SAYS[",
+        "    ann.close()\n": "    ann.close()\n    1 / 0\n",
+        'ann = WebSocket(f"{SERVER}chat")': "",
+    }
+    texts = []
+    for number, (part, instead) in enumerate(ways.items()):
+        assert part in chat
+        script = tmp_path / f"chat_{number}.py"
+        script.write_text(chat.replace(part, instead) if part else chat, "utf-8")
+        texts.append(test.replace("web/examples/chat.py", script.as_posix()).replace("test_ann", f"test_{number}_ann"))
+    output = run_tests(tmp_path, texts)
+    assert re.search(rf"^{len(ways) - 1} failed, 1 passed in", output, re.M), output
+    assert "FAILED test_0_ann" not in output
 
 
 @of("python", "python")

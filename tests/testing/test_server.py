@@ -2,6 +2,7 @@
 
 import re
 import socket
+import sys
 import threading
 
 import pytest
@@ -144,6 +145,20 @@ def test_no_connection(server):
         "And another fault: ExpectationError: expected the client to close with 1000, "
         "but connection 2 to /x did not come",
     ]
+
+
+def test_the_line_of_the_test(server):
+    """That of the call, for an expectation that is not met and for one that no connection came to."""
+    server.expect("a")
+    line = sys._getframe().f_lineno - 1
+    visit(server.url, "b")
+    server.at("/x").expect_json(
+        1,
+    )
+    with pytest.raises(ExpectationError) as caught:
+        server.check()
+    assert str(caught.value).split("\n")[1] == f"  in test_server.py, line {line}"
+    assert re.search(r"line (\d+)$", caught.value.__notes__[0])[1] in (str(line + 2), str(line + 3))
 
 
 def test_a_step_too_late(server):

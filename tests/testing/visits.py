@@ -37,11 +37,9 @@ async def async_visit(url, *messages, protocols=None, replies=None, close=(), ag
 
 
 def shown(server):
-    """What `check` raises, without the seconds of the rows."""
+    """What `check` raises, without the seconds of the rows and the line of the test."""
     with pytest.raises(ExpectationError) as caught:
         server.check()
-    notes = getattr(caught.value, "__notes__", [])
-    return [
-        re.sub(r"^ +\d+\.\d{3} s  ", "", line, flags=re.M)
-        for line in "\n".join([str(caught.value), *notes]).split("\n")
-    ]
+    text = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    text = re.sub(r"\n  in test_\w+\.py, line \d+$", "", text, flags=re.M)
+    return re.sub(r"^ +\d+\.\d{3} s  ", "", text, flags=re.M).split("\n")
