@@ -266,6 +266,7 @@ class Connection(Client):
         self._answered = self._ended_here = True
         self._note("server", "reset" if reset else "end")
         self._wire.abort(reset)
+        self._end()
 
     @in_its_loop
     async def pause(self, paused: bool = True) -> None:

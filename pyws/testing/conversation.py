@@ -80,9 +80,6 @@ class Conversation:
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
     def show(self) -> str:
         """Return all rows as text, a line for each, with the seconds since the start."""
         return "\n".join(f"{row.seconds:8.3f} s  {row}" for row in list(self.rows))

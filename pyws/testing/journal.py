@@ -168,7 +168,7 @@ def _fired(socket: Any, event: Any) -> None:
             _note(socket, "error")
         case "close":
             _note(socket, "close", event.code, event.reason, event.wasClean)
-        case "reconnecting":
+        case _:  # reconnecting
             _note(socket, "reconnecting", event.code, event.reason, event.wasClean, event.attempt)
 
 

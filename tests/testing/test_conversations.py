@@ -79,6 +79,14 @@ def test_a_message_that_a_coroutine_waits_for(server):
     ]
 
 
+def test_a_coroutine_that_waits_too_long_itself(server):
+    """Its own time-out is its own error."""
+    server.run(lambda connection: asyncio.wait_for(asyncio.sleep(3600), 0.02))
+    visit(server.url)
+    with pytest.raises(TimeoutError):
+        server.check()
+
+
 def test_a_coroutine_that_sends_until_the_client_closes(server):
     """That is no fault: the client may close when it likes."""
 
@@ -119,6 +127,27 @@ def test_it_refuses_once(server):
     visit(server.url)
     with pytest.raises(RuntimeError, match="accepted already"):
         server.check()
+
+
+def test_a_client_that_sends_fragments(server):
+    server.expect("hello").expect(b"\0\1")
+    with connect(server.url) as ws:
+        ws.send(["hel", "lo"])
+        ws.send([b"\0", b"\1"])
+    server.check()
+
+
+def test_the_server_has_closed(server):
+    """Then it sends nothing more: a step is left out, a coroutine learns it."""
+
+    async def send(connection):
+        await connection.close(1000)
+        await connection.send("more")
+
+    server.run(send).send("more")
+    assert visit(server.url) == [("open", ""), ("close", 1000, "", True)]
+    server.check()
+    assert server.connections[0].said == []
 
 
 def test_steps_are_added_while_it_is_open(server):

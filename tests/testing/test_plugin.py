@@ -116,9 +116,16 @@ def greet(url):
 
 
 @pytest.fixture(scope="module")
-def folder(installed, tmp_path_factory):
+def monkeypatch():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield monkeypatch
+
+
+@pytest.fixture(scope="module")
+def folder(installed, monkeypatch, tmp_path_factory):
     """Where all of this was run, by one pytest; what it printed is in `output`."""
     folder = tmp_path_factory.mktemp("project")
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # which would measure what is installed there, too
     files = {"test_1.py": LOADED.replace("INSTALLED", repr(str(installed))), "test_2.py": FAULTS, "test_3.py": ASYNC}
     for name, text in {**files, "test_4.py": COVERED, "program.py": PROGRAM, "pytest.ini": "[pytest]\n"}.items():
         folder.joinpath(name).write_text(text, "utf-8")

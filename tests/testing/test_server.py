@@ -2,10 +2,12 @@
 
 import re
 import socket
+import struct
 import sys
 import threading
 
 import pytest
+from pyws import testing
 from pyws.testing import ExpectationError, WebSocketServer
 from visits import shown, visit
 
@@ -214,19 +216,20 @@ def test_how_it_accepts(options, rows, server):
 
 @pytest.mark.parametrize("reset", [False, True])
 def test_it_ends_tcp(reset, server):
-    """Instead of an answer, or later."""
-    server.drop(reset=reset).next_connection().accept().drop(reset=reset)
+    """Instead of an answer, or later; what it should send after that is left out."""
+    server.drop(reset=reset).send("never").next_connection().accept().drop(reset=reset)
     server.next_connection().expect("hello").drop(reset=reset)
     assert visit(server.url) == LOST
     assert visit(server.url) in ([("open", ""), LOST[1]], [("open", ""), *LOST])
     assert visit(server.url, "hello")[-1] == LOST[1]
     server.check()
-    assert [row.kind for row in server.connections[2].conversation] == [
-        "request",
-        "accept",
-        "message",
-        "reset" if reset else "end",
-    ]
+    assert (
+        server.connections[2]
+        .conversation.show()
+        .split("\n")[-1]
+        .endswith(" s  server  " + ("resets TCP" if reset else "ends TCP without a Close frame"))
+    )
+    assert server.connections[0].said == []
 
 
 def test_a_delay_ends_with_the_test(server):
@@ -267,6 +270,8 @@ def test_a_server_that_does_not_read(server):
     server.pause().send("ready").delay(0.05).resume().expect(message).close(1000)
     assert visit(server.url, message)[1:] == [("message", "ready"), CLOSED]
     server.check()
+    rows = [str(row) for row in server.connections[0].conversation]
+    assert rows.index("server  pauses reading") < rows.index("server  resumes reading")
 
 
 def test_a_client_that_does_not_read(server):
@@ -277,6 +282,17 @@ def test_a_client_that_does_not_read(server):
         client.sendall(OPENING)
         server.wait_for_connection()
         assert shown(server)[0] == "waited 0.1 s for the client to read"
+
+
+def test_a_client_that_resets(server):
+    """While the network takes a message: the step is left out."""
+    server.send(b"\0" * 2**24)
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
+        client.sendall(OPENING)
+        client.recv(1)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    server.check()
+    assert server.connections[0].close_code == 1006
 
 
 @pytest.mark.parametrize("code, reason", [(1000, "bye"), (1005, None), (None, None), (1006, None)])
@@ -388,6 +404,20 @@ def test_what_is_wrong_is_said_at_the_call(call, error, server):
 def test_a_close_code_that_no_server_should_send(code, server):
     server.close(code)
     assert visit(server.url) in ([("open", ""), *LOST], [("open", ""), ("error",), ("close", 1006, "", False)])
+
+
+def test_a_close_frame_without_a_code(server):
+    server.close()
+    assert visit(server.url) == [("open", ""), ("close", 1005, "", True)]
+
+
+def test_the_names_of_the_package():
+    """Each is loaded when it is named, and has a docstring."""
+    assert {*testing.__all__} <= {*dir(testing)}
+    for name in testing.__all__:
+        assert getattr(testing, name).__doc__, name
+    with pytest.raises(AttributeError, match="module 'pyws.testing' has no attribute 'Client'"):
+        _ = testing.Client
 
 
 def test_nothing_is_left():
