@@ -152,8 +152,9 @@ def test_the_script_sees_what_python_shows_it(tmp_path, arguments):
     assert ours[0] == 0 and "__main__" in ours[1]
 
 
-def test_what_the_script_has_asked_the_loop_to_call_belongs_to_it(script, peer):
+def test_what_the_script_has_asked_the_loop_to_call_belongs_to_it(script, websocket_server):
     """A socket that such a call opens is waited for, too."""
+    websocket_server.close(3001)
     path = script("""
 import asyncio, sys
 from pyws import WebSocket
@@ -161,7 +162,7 @@ def connect():
     WebSocket(sys.argv[1]).onclose = lambda event: print(event.code)
 asyncio.get_running_loop().call_soon(connect)
 """)
-    assert run(path, f"{peer.origin}/main-called?do=accept&do=close%203001") == (0, "3001\n", "")
+    assert run(path, websocket_server.url) == (0, "3001\n", "")
 
 
 def test_a_script_that_is_not_there_is_a_sentence(tmp_path):
@@ -173,8 +174,9 @@ def test_a_script_that_is_not_there_is_a_sentence(tmp_path):
 
 
 @pytest.mark.requirements("BYE-02")
-def test_ctrl_c_closes_the_sockets_with_1001(script, peer):
+def test_ctrl_c_closes_the_sockets_with_1001(script, websocket_server):
     """And ends with one line."""
+    websocket_server.expect_close(1001)
     path = script("""
 import sys
 from pyws import WebSocket
@@ -182,7 +184,7 @@ ws = WebSocket(sys.argv[1])
 ws.onopen = lambda _: print("open", flush=True)
 ws.onclose = print
 """)
-    command = [sys.executable, "-X", "dev", "-m", "pyws", "run", str(path), f"{peer.origin}/main-interrupt?do=accept"]
+    command = [sys.executable, "-X", "dev", "-m", "pyws", "run", str(path), websocket_server.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "open\n"
         start = time.monotonic()
@@ -191,7 +193,6 @@ ws.onclose = print
     assert (process.returncode, errors) == (130, "interrupted\n")
     assert output == "<CloseEvent 'close' wasClean=False, code=1006, reason=''>\n"
     assert time.monotonic() - start < 3
-    assert peer.heard("main-interrupt")[:1] == ["close 1001 ''"]
 
 
 OPEN = """
@@ -239,12 +240,11 @@ ENDINGS = {
 
 @pytest.mark.requirements("BYE-02")
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_sigterm_closes_the_sockets_with_1001(script, peer, ending):
+def test_sigterm_closes_the_sockets_with_1001(script, websocket_server, ending):
     """Whatever the script does meanwhile, and nothing is complained of; what cleans up has the time for that."""
-    key = "main-sigterm-" + ending.replace(" ", "-")
-    status, output, errors = terminated(script, ENDINGS[ending], f"{peer.origin}/{key}?do=accept")
+    websocket_server.expect_close(1001, timeout=20)
+    status, output, errors = terminated(script, ENDINGS[ending], websocket_server.url)
     assert (status, output, errors) == (143, "clean\n" if "clean" in ENDINGS[ending] else "", "")
-    assert peer.heard(key)[:1] == ["close 1001 ''"]
 
 
 @pytest.mark.requirements("BYE-02")
@@ -269,10 +269,9 @@ task = asyncio.create_task(stubborn())
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_ends_at_once(script, peer, second):
+def test_a_second_signal_ends_at_once(script, websocket_server, second):
     """Also where a task does not let itself be canceled."""
-    address = f"{peer.origin}/main-second-{second}?do=accept"
-    assert terminated(script, STUBBORN, address, second) == (128 + second, "", "")
+    assert terminated(script, STUBBORN, websocket_server.url, second) == (128 + second, "", "")
 
 
 OWN = {
@@ -283,13 +282,12 @@ OWN = {
 
 
 @pytest.mark.parametrize("own", OWN)
-def test_a_handler_of_the_script_s_own_wins(script, peer, own):
+def test_a_handler_of_the_script_s_own_wins(script, websocket_server, own):
     """As in `python script.py`, whichever way it is set."""
-    key = f"main-own-{own}"
+    websocket_server.expect_close(1005, timeout=20)
     after = "" if own == "loop" else "\nasyncio.get_running_loop().call_later(0.5, ws.close)"
-    status, output, errors = terminated(script, OWN[own] + after, f"{peer.origin}/{key}?do=accept")
+    status, output, errors = terminated(script, OWN[own] + after, websocket_server.url)
     assert (status, output, errors) == (0, "" if own == "ignored" else "own\n", "")
-    assert peer.heard(key)[:1] == ["close"]
 
 
 def test_a_sigterm_that_is_ignored_stays_ignored(script):
@@ -331,7 +329,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert run(path) == (0, "7\n", "")
 
 
-def test_sigterm_ends_a_process_that_was_forked(script, peer):
+def test_sigterm_ends_a_process_that_was_forked(script, websocket_server):
     """What `multiprocessing` terminates ends, and its parent goes on."""
     text = """
 def fork(_):
@@ -344,4 +342,4 @@ def fork(_):
 ws.addEventListener("open", fork)
 """
     path = script(OPEN + text)
-    assert run(path, f"{peer.origin}/main-fork?do=accept") == (0, "open\n-15\n", "")
+    assert run(path, websocket_server.url) == (0, "open\n-15\n", "")

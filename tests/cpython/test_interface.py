@@ -31,9 +31,10 @@ async def ended(ws):
 
 
 @pytest.mark.requirements("PYQ-6j", "SUB-06", "EVC-09")
-def test_members_of_enums_are_their_values(peer):
+def test_members_of_enums_are_their_values(websocket_server):
     """As URL, subprotocol, message, code and reason; also where `str()` of a member is its name."""
-    url = enum.StrEnum("URL", {"PEER": f"{peer.origin}/enums?do=header Sec-WebSocket-Protocol: apple&do=accept"}).PEER
+    websocket_server.accept(subprotocol="apple").expect("chat").expect("apple").expect_close(3000, "apple")
+    url = enum.StrEnum("URL", {"SERVER": websocket_server.url}).SERVER
 
     async def main():
         ws = WebSocket(url, [Name.CHAT, Fruit.APPLE])
@@ -49,8 +50,7 @@ def test_members_of_enums_are_their_values(peer):
         assert ws.protocol == "apple"
 
     asyncio.run(main())
-    assert peer.heard("enums") == ["text 'chat'", "text 'apple'", "close 3000 'apple'"]
-    assert "sec-websocket-protocol: chat, apple" in [line.lower() for line in peer.records["enums"].request]
+    assert websocket_server.connections[0].subprotocols == ["chat", "apple"]
     assert CloseEvent("close", code=Code.ENOUGH).code == 3000
 
 

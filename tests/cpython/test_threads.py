@@ -1,7 +1,6 @@
 """Other threads on CPython: the loop's own door is the way in, and who takes the wall is told so."""
 
 import asyncio
-import itertools
 import re
 import threading
 from pathlib import Path
@@ -9,17 +8,9 @@ from pathlib import Path
 import pytest
 from pyws import WebSocket
 
-import notation
 from programs import run
 
 GUIDE = Path(__file__).parents[2] / "web" / "docs" / "guide.md"
-keys = itertools.count()
-
-
-def address(peer, *verbs):
-    """The URL of a conversation, and its key."""
-    key = f"thread-{next(keys)}"
-    return notation.address(peer.origin, key, verbs), key
 
 
 async def event(ws, kind):
@@ -46,16 +37,15 @@ def elsewhere(function, *arguments):
 
 
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
-def test_four_threads_send_a_thousand_messages_each(peer, debug):
+def test_four_threads_send_a_thousand_messages_each(websocket_server, debug):
     """By `call_soon_threadsafe`: none is lost, and each thread's come in its order."""
-    url, key = address(peer, "accept", "until close")
 
     def work(loop, ws, name):
         for number in range(1000):
             loop.call_soon_threadsafe(ws.send, f"{name} {number}")
 
     async def conversation():
-        ws = WebSocket(url)
+        ws = WebSocket(websocket_server.url)
         await event(ws, "open")
         loop = asyncio.get_running_loop()
         threads = [threading.Thread(target=work, args=(loop, ws, name)) for name in "abcd"]
@@ -66,19 +56,18 @@ def test_four_threads_send_a_thousand_messages_each(peer, debug):
         await event(ws, "close")
 
     asyncio.run(conversation(), debug=debug)
-    *frames, last = peer.heard(key)
-    assert last == "close"
+    heard = websocket_server.connections[0].heard
     for name in "abcd":
-        assert [frame for frame in frames if f"'{name} " in frame] == [f"text '{name} {n}'" for n in range(1000)]
-    assert len(frames) == 4000
+        assert [message for message in heard if message[0] == name] == [f"{name} {n}" for n in range(1000)]
+    assert len(heard) == 4000
 
 
-def test_a_call_from_another_thread_raises_and_changes_nothing(peer):
+def test_a_call_from_another_thread_raises_and_changes_nothing(websocket_server):
     """It names the door; not a byte has moved, and the socket goes on."""
-    url, key = address(peer, "accept", "until close")
+    websocket_server.expect("kept").expect_close(1000)
 
     async def conversation():
-        ws = WebSocket(url)
+        ws = WebSocket(websocket_server.url)
         given_up = elsewhere(ws.close)
         await event(ws, "open")
         errors = [given_up, elsewhere(ws.send, "lost"), elsewhere(ws.close), elsewhere(ws.send, b"lost")]
@@ -90,28 +79,26 @@ def test_a_call_from_another_thread_raises_and_changes_nothing(peer):
         await event(ws, "close")
 
     asyncio.run(conversation())
-    assert peer.heard(key) == ["text 'kept'", "close 1000 ''"]
 
 
-def test_the_example_of_the_guide(peer, tmp_path):
+def test_the_example_of_the_guide(websocket_server, tmp_path):
     """Run as the guide says of scripts like it."""
-    url, key = address(peer, "accept", "read", "close 1000")
+    websocket_server.expect("from another thread").close(1000)
     section = GUIDE.read_text("utf-8").partition("## Threads")[2]
     (code,) = re.findall(r"^```python\n(.*?)^```$", section.partition("\n## ")[0], re.M | re.S)
     script = tmp_path / "script.py"
-    script.write_text(code.replace("wss://example.org/echo", url))
+    script.write_text(code.replace("wss://example.org/echo", websocket_server.url))
     assert run(script) == (0, "", "")
-    assert peer.heard(key) == ["text 'from another thread'", "close 1000 ''"]
 
 
-def test_a_loop_may_go_on_in_another_thread(peer):
+def test_a_loop_may_go_on_in_another_thread(websocket_server):
     """A socket belongs to its loop, wherever that runs."""
-    url, key = address(peer, "accept", "until close")
+    websocket_server.expect("from there").expect_close(1000)
     loop = asyncio.new_event_loop()
     sockets = []
 
     async def begin():
-        sockets.append(WebSocket(url))
+        sockets.append(WebSocket(websocket_server.url))
         await event(sockets[0], "open")
 
     async def go_on():
@@ -122,15 +109,14 @@ def test_a_loop_may_go_on_in_another_thread(peer):
     loop.run_until_complete(begin())
     assert elsewhere(loop.run_until_complete, go_on()) is None
     loop.close()
-    assert peer.heard(key) == ["text 'from there'", "close 1000 ''"]
 
 
-def test_each_message_of_a_batch_is_asked(peer):
+def test_each_message_of_a_batch_is_asked(websocket_server):
     """Not only the first: what another thread adds to a batch may be lost, or mix with it."""
-    url, key = address(peer, "accept", "until close")
+    websocket_server.expect("a").expect("c").expect_close(1005)
 
     async def conversation():
-        ws = WebSocket(url)
+        ws = WebSocket(websocket_server.url)
         await event(ws, "open")
         ws.send("a")
         assert isinstance(elsewhere(ws.send, "b"), RuntimeError)
@@ -139,4 +125,3 @@ def test_each_message_of_a_batch_is_asked(peer):
         await event(ws, "close")
 
     asyncio.run(conversation())
-    assert peer.heard(key) == ["text 'a'", "text 'c'", "close"]
