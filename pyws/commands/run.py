@@ -15,6 +15,8 @@ from importlib.machinery import BuiltinImporter, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
+# The interface is loaded here, not by the first step of a script: that would keep the event loop waiting.
+from .. import websocket as websocket
 from . import termination
 
 
