@@ -256,16 +256,19 @@ class Connection(Client):
         check_close(code, reason)
         with contextlib.suppress(ConnectionOver):
             await self.accept()
-        if self._wire.open:
+        if self._wire.open and not self.over:
             self._note("server", "close", (1005 if code is None else code, reason))
             self._wire.close(code, reason)
 
     @in_its_loop
     async def drop(self, *, reset: bool = False) -> None:
-        """End TCP at once, without a Close frame; with `reset` by a reset, as when the server has crashed."""
+        """End TCP without a Close frame, when all messages have left; with `reset` at once, as in a crash."""
         self._answered = self._ended_here = True
         self._note("server", "reset" if reset else "end")
-        self._wire.abort(reset)
+        if reset:
+            self._wire.reset()
+        else:
+            self._wire.end()
         self._end()
 
     @in_its_loop
@@ -314,9 +317,9 @@ class Connection(Client):
         """End the connection: with 1001 if it is open, and after a time limit in any case."""
         self._wire.pause(False)
         try:
-            if self._wire.open:
+            if self._answered:
                 await self.close(1001, "the test is over")
-            elif not self._answered:
+            else:
                 self._wire.abort()
             hurry = asyncio.create_task(self._ending.wait())
             await asyncio.wait([self._reading, hurry], timeout=CLOSING_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)

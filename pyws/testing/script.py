@@ -121,7 +121,7 @@ class Steps:
         return self._add(Step(lambda connection: connection.close(code, reason)))
 
     def drop(self, *, reset: bool = False) -> Self:
-        """End TCP at once, without a Close frame; with `reset` by a reset, as when a server has crashed."""
+        """End TCP without a Close frame, when all messages have left; with `reset` at once, as in a crash."""
         return self._add(Step(lambda connection: connection.drop(reset=reset)))
 
     def run(self, conversation: Callable[[Connection], object]) -> Self:

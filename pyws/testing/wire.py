@@ -111,11 +111,18 @@ class Wire:
         """Wait until the network takes more; raise `OSError` if the connection is lost."""
         await self._writer.drain()
 
-    def abort(self, reset: bool = False) -> None:
-        """End TCP at once: without a reset, the client sees the end of the stream."""
-        if reset:
-            linger = struct.pack("ii", 1, 0)
-            self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    def end(self) -> None:
+        """End TCP when all bytes have left: the client sees the end of the stream."""
+        self._writer.close()
+
+    def reset(self) -> None:
+        """Reset TCP."""
+        linger = struct.pack("ii", 1, 0)
+        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.abort()
+
+    def abort(self) -> None:
+        """End TCP at once."""
         self._writer.transport.abort()
 
     # In

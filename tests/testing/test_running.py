@@ -21,6 +21,18 @@ ws.onclose = lambda event: print(sys.argv, event.code, event.reason)
 """
 
 
+OPEN, MESSAGE = "  ('open', '')", "  ('message', 'hello')"
+RAISING = """
+import asyncio
+from pyws import Event, EventTarget
+
+target = EventTarget()
+target.addEventListener("tick", lambda event: 1 / 0)
+target.dispatchEvent(Event("tick"))
+await asyncio.sleep(3600)
+"""
+
+
 @pytest.fixture
 def script(tmp_path):
     """Write a script; return its path."""
@@ -79,11 +91,11 @@ def test_a_script_that_does_not_end(script, websocket_server):
     source = "import pyws, sys\nws = pyws.WebSocket(sys.argv[1])\nws.onmessage = print\n"
     with pytest.raises(ExpectationError) as caught:
         run_script(script(source), websocket_server.url, timeout=0.1)
-    assert str(caught.value) == (
-        f"{script(source)} has not ended after 0.1 s; the rows of its sockets:\n  ('open', '')\n  ('message', 'hello')"
-    )
+    first, *rows = str(caught.value).split("\n")
+    assert first == f"{script(source)} has not ended after 0.1 s; the rows of its sockets:"
+    assert rows in (["  no row came"], *([OPEN, MESSAGE][:number] for number in (1, 2)))
     with pytest.raises(ZeroDivisionError):
-        run_script(script(source + "ws.onopen = lambda event: 1 / 0"), websocket_server.url, timeout=0.1)
+        run_script(script(RAISING), timeout=0.1)
 
 
 def test_a_script_that_exits(script):

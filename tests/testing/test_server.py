@@ -232,6 +232,12 @@ def test_it_ends_tcp(reset, server):
     assert server.connections[0].said == []
 
 
+def test_a_message_arrives_before_tcp_ends(server):
+    """All of it, however large."""
+    server.send("x" * 2**21).drop()
+    assert [(row[0], len(row[1])) for row in visit(server.url)[:2]] == [("open", 0), ("message", 2**21)]
+
+
 def test_a_delay_ends_with_the_test(server):
     """And what comes after it is done at once."""
     server.delay(0).delay(3600).send("late").expect("never")
@@ -291,8 +297,10 @@ def test_a_client_that_resets(server):
         client.sendall(OPENING)
         client.recv(1)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection = server.wait_for_connection()
+    connection.wait_closed()
+    assert connection.close_code == 1006
     server.check()
-    assert server.connections[0].close_code == 1006
 
 
 @pytest.mark.parametrize("code, reason", [(1000, "bye"), (1005, None), (None, None), (1006, None)])
@@ -422,12 +430,17 @@ def test_the_names_of_the_package():
 
 def test_nothing_is_left():
     """No thread, and no task."""
-    before = threading.enumerate()
+
+    def threads():
+        return [thread for thread in threading.enumerate() if thread.name == "pyws.testing"]
+
+    before = threads()
     with WebSocketServer() as server:
         server.send("hello")
         client = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
         client.sendall(OPENING)
         server.wait_for_connection()
-    with client:
-        assert client.recv(2**16).endswith(b"\x81\x05hello\x88\x12\x03\xe9the test is over")
-    assert threading.enumerate() == before
+        assert len(threads()) == len(before) + 1
+    with client, client.makefile("rb") as stream:
+        assert stream.read().endswith(b"\x81\x05hello\x88\x12\x03\xe9the test is over")
+    assert threads() == before
