@@ -20,6 +20,19 @@ if TYPE_CHECKING or sys.platform in ("brython", "emscripten", "webassembly"):
     from .events import CloseEvent, MessageEvent
     from .webidl import DOMException
     from .websocket import UserAgent, WebSocket
+else:
+
+    def _load() -> "dict[str, object]":
+        from .blob import Blob
+        from .dom import AbortController, AbortSignal, Event, EventTarget
+        from .events import CloseEvent, MessageEvent
+        from .webidl import DOMException
+        from .websocket import UserAgent, WebSocket
+
+        classes = (AbortController, AbortSignal, Blob, CloseEvent, DOMException, Event, EventTarget, MessageEvent)
+        return {own.__name__: own for own in (*classes, UserAgent, WebSocket)}
+
+
 if TYPE_CHECKING:
     from .reconnecting import ReconnectingEvent, ReconnectingWebSocket
     from .websocketstream import WebSocketError, WebSocketStream
@@ -54,15 +67,8 @@ def __getattr__(name: str) -> object:
         from .websocketstream import WebSocketError, WebSocketStream
 
         found = {"WebSocketError": WebSocketError, "WebSocketStream": WebSocketStream}
-    elif name in __all__:  # on CPython: a page has these names already
-        from .blob import Blob
-        from .dom import AbortController, AbortSignal, Event, EventTarget
-        from .events import CloseEvent, MessageEvent
-        from .webidl import DOMException
-        from .websocket import UserAgent, WebSocket
-
-        classes = (AbortController, AbortSignal, Blob, CloseEvent, DOMException, Event, EventTarget, MessageEvent)
-        found = {own.__name__: own for own in (*classes, UserAgent, WebSocket)}
+    elif name in __all__:
+        found = _load()  # type: ignore[name-defined] # mypy takes the other branch
     if name not in found:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals().update(found)

@@ -219,6 +219,7 @@ def test_the_tests_of_the_pages_run(tmp_path):
 def test_the_test_of_the_chat_fails_when_the_chat_is_broken(tmp_path):
     """In each of these ways; and it passes when nothing is broken."""
     (test,) = [block.text for block in TESTED if "chat.py" in block.text]
+    test = test.replace("capsys):\n", "capsys):\n    websocket_server.timeout = 1\n")
     chat = ROOT.joinpath("web", "examples", "chat.py").read_text("utf-8")
     ways = {
         "": "",

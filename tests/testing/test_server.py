@@ -284,7 +284,7 @@ def test_a_client_that_does_not_read(server):
     server.send(b"\0" * 2**24)
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
         client.sendall(OPENING)
-        server.wait_for_connection()
+        server.wait_for_connection(timeout=5)
         assert shown(server)[0] == "waited 0.1 s for the client to read"
 
 
