@@ -317,6 +317,7 @@ class WebSocketServer(Place):
         return lambda: f"{describe(expected)}\n{self.show()}"
 
     def show(self) -> str:
-        """Return all conversations so far as text, a line for each row."""
+        """Return all conversations so far as text, a line for each row, and the first line of each fault."""
         shown = [f"connection {n}:\n{c.conversation.show()}" for n, c in enumerate(list(self.connections), 1)]
-        return "\n".join(shown or ["no connection came"])
+        faults = [f"{type(error).__name__}: {error}".partition("\n")[0] for error in list(self._failures)]
+        return "\n".join([*(shown or ["no connection came"]), *faults])

@@ -344,10 +344,11 @@ def test_a_client_that_says_nothing(server):
 
 
 def test_several_faults(server):
-    """The first is raised, the others are its notes."""
+    """The first is raised, the others are its notes; all stand below the conversations."""
     server.expect("a")
     visit(server.url, "b")
     visit(server.url, "c")
+    assert server.show().split("\n")[-2:] == [f"ExpectationError: expected 'a', heard '{wrong}'" for wrong in "bc"]
     assert [line for line in shown(server) if "expected" in line] == [
         "expected 'a', heard 'b'",
         "And another fault: ExpectationError: expected 'a', heard 'c'",
