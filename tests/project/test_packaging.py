@@ -400,8 +400,8 @@ def test_the_wheel_needs_nothing_in_a_page(wheel):
     def holds(requirement, platform, extra):
         return requirement.marker is None or requirement.marker.evaluate({"sys_platform": platform, "extra": extra})
 
-    extras = ["connect", "speed"]
+    extras = ["connect", "speed", "testing"]
     assert not [r for r in requirements if any(holds(r, "emscripten", extra) for extra in ["", *extras])]
     assert all(any(holds(r, sys.platform, extra) for extra in extras) for r in requirements)
     optional = [r.name for r in requirements if not holds(r, sys.platform, "")]
-    assert optional == ["prompt_toolkit", "isal", "zlib-ng"]
+    assert optional == ["prompt_toolkit", "isal", "zlib-ng", "trustme"]
