@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+BLOCKED_AFTER = 5.0
+"""Seconds that code of the test may keep the event loop of the server, and its tasks may go on when it ends."""
 TURNS = 20
 """Turns of the event loop after which a client that has connected before is known: it takes about five."""
 
@@ -107,6 +109,12 @@ class WebSocketServer(Place):
         self._loop.close()
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the thread of the server; raise `RuntimeError` if that is blocked."""
+        alive = threading.Event()
+        self._loop.call_soon_threadsafe(alive.set)
+        if not alive.wait(BLOCKED_AFTER):
+            coroutine.close()
+            raise RuntimeError("a function of the test blocks the thread of the server: let it be async, and await")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     async def _listen(self, context: ssl.SSLContext | None) -> int:
@@ -122,11 +130,12 @@ class WebSocketServer(Place):
             player.connection.hurry()
             task.cancel()
         if self._serving:
-            await asyncio.wait(self._serving)
+            await asyncio.wait(self._serving, timeout=BLOCKED_AFTER)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for other in others:
             other.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        if others:
+            await asyncio.wait(others, timeout=BLOCKED_AFTER)
         await self._loop.shutdown_asyncgens()
 
     # Addresses
@@ -134,6 +143,8 @@ class WebSocketServer(Place):
     @property
     def url(self) -> str:
         """The address, such as "ws://127.0.0.1:49152"."""
+        if self._port is None:
+            raise RuntimeError("the server has not started: use it in a with statement")
         return f"ws://127.0.0.1:{self._port}"
 
     @property
@@ -148,6 +159,7 @@ class WebSocketServer(Place):
             self._secure_port = self._call(self._listen(server_context()))
         return f"wss://127.0.0.1:{self._secure_port}"
 
+    _port: int | None = None
     _secure_port: int | None = None
 
     @property
@@ -224,18 +236,22 @@ class WebSocketServer(Place):
 
     @in_its_loop
     async def _settle(self) -> None:
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
+        await _turns()
         for player in self._players:
             player.connection.hurry()
         changed = asyncio.Event()
         unsubscribe = self._changes.subscribe(lambda: self._loop.call_soon_threadsafe(changed.set))
         try:
-            while any(player.busy for player in self._players):
+            while self._busy():
                 await changed.wait()
                 changed.clear()
+                # A coroutine of the test is busy again when it goes on to the next message.
+                await _turns()
         finally:
             unsubscribe()
+
+    def _busy(self) -> bool:
+        return any(player.busy for player in self._players)
 
     def _unmet(self) -> list[BaseException]:
         """Return an error for each script with an expectation that no connection came to."""
@@ -321,3 +337,8 @@ class WebSocketServer(Place):
         shown = [f"connection {n}:\n{c.conversation.show()}" for n, c in enumerate(list(self.connections), 1)]
         faults = [f"{type(error).__name__}: {error}".partition("\n")[0] for error in list(self._failures)]
         return "\n".join([*(shown or ["no connection came"]), *faults])
+
+
+async def _turns() -> None:
+    for _ in range(TURNS):
+        await asyncio.sleep(0)

@@ -118,6 +118,65 @@ def test_the_end_of_the_test_waits_for_no_coroutine(server):
     server.start()
 
 
+def test_a_function_that_blocks(server, monkeypatch):
+    """Is named, instead of a test that hangs."""
+    monkeypatch.setattr("pyws.testing.server.BLOCKED_AFTER", 0.05)
+    go_on = threading.Event()
+
+    async def block(connection):
+        await connection.accept()
+        go_on.wait()
+
+    server.run(block)
+    with connect(server.url):
+        with pytest.raises(RuntimeError, match="blocks the thread of the server"):
+            server.check()
+        go_on.set()
+    monkeypatch.undo()
+    server.check()
+
+
+def test_a_coroutine_that_cannot_be_canceled(server, monkeypatch):
+    """It does not hold the end of the test."""
+    monkeypatch.setattr("pyws.testing.server.BLOCKED_AFTER", 0.05)
+    ending = []
+
+    async def stubborn(connection):
+        await connection.accept()
+        while len(ending) < 2:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                ending.append("canceled")
+
+    server.run(stubborn)
+    with connect(server.url):
+        server.wait_for_connection()
+        server.stop()
+    assert ending == ["canceled", "canceled"]
+    server.start()
+
+
+def test_a_coroutine_that_expects_one_after_the_other(server):
+    """The end of the test waits for each, also between two of them."""
+
+    async def converse(connection):
+        for _ in range(3):
+            await connection.expect("a", timeout=0.3)
+            await connection.send("b")
+
+    server.run(converse)
+    with connect(server.url) as ws:
+        ws.send("a")
+        ws.send("a")
+        assert shown(server)[0] == "waited 0.3 s for 'a'"
+
+
+def test_a_server_that_has_not_started():
+    with pytest.raises(RuntimeError, match="use it in a with statement"):
+        _ = WebSocketServer().url
+
+
 def test_it_refuses_once(server):
     async def refuse(connection):
         await connection.accept()
