@@ -8,6 +8,8 @@ COMMANDS = {
     "run": "run a script as a page would",
     "connect": "talk to a server, from a terminal or a pipe",
     "serve": "run a script in a page, again whenever it changes",
+    "record": "write down what clients and a server say to each other",
+    "replay": "be a server that answers from a recording",
 }
 
 
@@ -21,6 +23,7 @@ def main() -> int:
   python -m pyws run script.py             a script that opens WebSockets, until they are closed
   python -m pyws connect wss://HOST/PATH   a prompt: each line is sent, each message is shown
   python -m pyws serve script.py           the same script in a page of this machine
+  python -m pyws record wss://HOST/PATH chat.jsonl
 
 python -m pyws COMMAND --help explains a command, help(pyws.WebSocket) in Python the interface.""",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -5,13 +5,12 @@ It is built on the public interface alone.
 
 import argparse
 import os
-import ssl
 import sys
 
 from pyws import DOMException, UserAgent
 
 from . import termination
-from .printable import printable
+from .arguments import count, headers_by_name, insecure_context, seconds
 from .prompt import Prompt
 from .session import USAGE, Session, parse_message
 
@@ -63,12 +62,7 @@ def main(arguments: list[str]) -> int:
         help="once all is sent, close after this time without a message, 'inf' for never (default: 1; inf with -n)",
     )
     options = parser.parse_args(arguments)
-    tls = None
-    if options.insecure:
-        tls = ssl.create_default_context()
-        tls.check_hostname = False
-        tls.verify_mode = ssl.CERT_NONE
-        tls.set_alpn_protocols(["http/1.1"])
+    tls = insecure_context() if options.insecure else None
     try:
         agent = UserAgent(
             headers=headers_by_name(options.header),
@@ -100,31 +94,3 @@ def main(arguments: list[str]) -> int:
         # The program that read the messages has ended. Python must not fail again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def headers_by_name(headers: list[str]) -> dict[str, str]:
-    """Return headers as a dictionary. An exception does not show a value, which may be a secret."""
-    values: dict[str, str] = {}
-    for header in headers:
-        name, colon, value = header.partition(":")
-        name = name.strip()
-        if not colon:
-            raise ValueError("a header is written as 'NAME: VALUE': one has no colon")
-        if name in values:
-            raise ValueError(f"the header {printable(name)} is given twice")
-        values[name] = value.strip(" \t")
-    return values
-
-
-def seconds(text: str) -> float:
-    """Convert an argument to a time in seconds, which may be "inf"."""
-    if not (value := float(text)) >= 0:
-        raise ValueError(text)
-    return value
-
-
-def count(text: str) -> int:
-    """Convert an argument to a number of messages."""
-    if not (value := int(text)) >= 1:
-        raise ValueError(text)
-    return value

@@ -1,4 +1,4 @@
-"""For tests of programs that speak WebSocket: a server that does what a test says, and a journal of events.
+"""For tests of programs that speak WebSocket: a server that does what a test says, a journal of events, recordings.
 
 With pytest, the fixtures `websocket_server` and `websocket_journal` come with the package.
 """
@@ -12,20 +12,34 @@ if TYPE_CHECKING:
     from .conversation import Conversation, Row
     from .expectations import ExpectationError
     from .journal import Journal
+    from .masks import MASK, Masks
+    from .recorded import RecordingError
+    from .recorder import Recorder, record
+    from .recording import Recording
+    from .replaying import Replay
+    from .replayserver import replay
     from .running import run_script
     from .script import Place, Script
     from .server import WebSocketServer
 
 __all__ = [
+    "MASK",
     "Connection",
     "ConnectionOver",
     "Conversation",
     "ExpectationError",
     "Journal",
+    "Masks",
     "Place",
+    "Recorder",
+    "Recording",
+    "RecordingError",
+    "Replay",
     "Row",
     "Script",
     "WebSocketServer",
+    "record",
+    "replay",
     "run_script",
 ]
 
@@ -36,10 +50,18 @@ _HOMES = {
     "Conversation": "conversation",
     "ExpectationError": "expectations",
     "Journal": "journal",
+    "MASK": "masks",
+    "Masks": "masks",
     "Place": "script",
+    "Recorder": "recorder",
+    "Recording": "recording",
+    "RecordingError": "recorded",
+    "Replay": "replaying",
     "Row": "conversation",
     "Script": "script",
     "WebSocketServer": "server",
+    "record": "recorder",
+    "replay": "replayserver",
     "run_script": "running",
 }
 

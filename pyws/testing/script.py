@@ -13,6 +13,7 @@ from .arguments import MoreHeaders, check_close, check_seconds, check_status, fr
 from .connection import FIRST_OFFERED, Connection
 from .conversation import Message
 from .expectations import Json, check_expected, describe
+from .replaying import Replay
 from .waiting import Changes
 
 
@@ -188,6 +189,29 @@ class Place(Steps):
     def next_connection(self) -> Self:
         """Let the steps after this call be for the next connection, and for all later ones."""
         self.scripts.append(Script())
+        return self
+
+    def replay(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        url: str | None = None,
+        index: int | None = None,
+        lenient: bool = False,
+        speed: float | None = None,
+        repeat: bool = False,
+    ) -> Self:
+        """Answer from a recording: each of its conversations is for one connection, in order; see `Replay`.
+
+        A client that says something else than in the recording fails the test, and so does one that does not come.
+        """
+        replay = Replay(path, url=url, index=index, lenient=lenient, speed=speed, repeat=repeat)
+        for number, conversation in enumerate(replay.chosen[:1] if repeat else replay.chosen):
+            if number:
+                self.next_connection()
+            expected = "" if lenient or repeat else f"a client for the conversation {conversation} of {os.fspath(path)}"
+            self._add(Step(replay.play, expected))
+            self._add(Step(replay.hear, free=True))
         return self
 
     @property

@@ -16,17 +16,20 @@ PACKAGE = Path(pyws.__file__).parent
 # Arrows point down: a module imports only what stands in a later line.
 HOUSE = [
     {"__main__"},
+    {"commands.record", "commands.replay"},
     {"testing", "testing.plugin"},
-    {"testing.server", "testing.running"},
-    {"testing.certificates", "testing.journal", "testing.player"},
-    {"testing.script"},
-    {"testing.connection"},
-    {"testing.arguments", "testing.client", "testing.wire"},
-    {"testing.waiting"},
-    {"testing.conversation", "testing.expectations"},
-    {"testing.data"},
+    {"testing.replayserver"},
+    {"testing.server", "testing.recorder", "testing.running"},
+    {"testing.certificates", "testing.journal", "testing.player", "testing.upstream"},
+    {"testing.relay", "testing.script"},
+    {"testing.recordingfile", "testing.replaying"},
+    {"testing.connection", "testing.recording"},
+    {"testing.arguments", "testing.client", "testing.har", "testing.jsonlines", "testing.wire"},
+    {"testing.comparing", "testing.recorded", "testing.waiting"},
+    {"testing.conversation", "testing.expectations", "testing.masks"},
+    {"testing.data", "testing.jsontext", "testing.secretforms", "testing.secretnames"},
     {"commands.run", "commands.connect", "commands.serve"},
-    {"commands.libraries", "commands.session"},
+    {"commands.arguments", "commands.libraries", "commands.session"},
     {"commands.packing", "commands.printable", "commands.prompt", "commands.stdin", "commands.termination"},
     {"__init__"},
     {"bridge"},
@@ -63,8 +66,13 @@ HOUSE = [
 # What lies beside `__init__` is loaded everywhere, but for what is loaded when it is asked for. A folder says by its
 # name who else loads what it has.
 FOLDERS = ("bridge", "browser", "cpython", "commands", "testing")
-# A test runs a script as the command does.
-SHARED = {"testing.running": "commands"}
+# A test runs a script as the command does, and the other way round: what the commands record and replay, tests do, too.
+SHARED = {
+    "testing.running": "commands",
+    "testing.recorder": "cpython",
+    "commands.record": "testing",
+    "commands.replay": "testing",
+}
 LOADED_IN_A_PAGE = {
     "__init__",
     "websocket",
