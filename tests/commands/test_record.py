@@ -112,6 +112,19 @@ def test_record_and_replay(start, url, tmp_path, suffix):
     assert "hunter3" not in errors
 
 
+def test_the_documented_lines(start, url, tmp_path, monkeypatch):
+    """As they stand there, but for the address."""
+    text = Path(__file__).parents[2].joinpath("web", "docs", "commands.md").read_text("utf-8")
+    recording, replaying = re.findall(r"^python -m pyws (re(?:cord|play) .+)$", text, re.M)
+    monkeypatch.chdir(tmp_path)
+    recorder = start(*recording.replace("wss://example.org/echo", url("accept", "read", "close 1000")).split(" "))
+    assert asyncio.run(talk(recorder.address, "hello")) == [1000, ""]
+    assert end(recorder, signal.SIGINT)[0] == 130
+    player = start(*replaying.split(" "))
+    assert asyncio.run(talk(player.address, "hello")) == [1000, ""]
+    assert end(player) == (0, "")
+
+
 def test_lenient(start, tmp_path):
     """Nothing is compared."""
     path = tmp_path / "a.jsonl"

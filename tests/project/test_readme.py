@@ -72,6 +72,8 @@ ELSEWHERE = {
     "python -m pyws connect --send hello --count 1 wss://example.org/echo": (
         "commands/test_connect.py::test_the_documented_lines"
     ),
+    "python -m pyws record wss://example.org/echo echo.jsonl": "commands/test_record.py::test_the_documented_lines",
+    "python -m pyws replay echo.jsonl": "commands/test_record.py::test_the_documented_lines",
     "python -m pyws run web/examples/ticker.py ws://127.0.0.1:8765/": (
         "project/test_examples.py::test_an_example_runs_by_its_own_line"
     ),
