@@ -95,7 +95,7 @@ def write(number: int, event: Event) -> str:
             _add(line, reason=event.reason)
             if not event.clean:
                 line["clean"] = False
-        case Lost():
+        case _:
             line["from"], line["lost"] = event.sender, True
     text = json.dumps(line, ensure_ascii=False)
     return text if text.isascii() else _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Self
 from urllib.parse import urlsplit
 
+from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake, InvalidStatus
@@ -79,6 +80,7 @@ class Recorder:
         self._ended = 0
         self._enough = asyncio.Event()
         self._count = 0
+        self._dialing: set[asyncio.Future[ClientConnection]] = set()
         self._opening: dict[ServerConnection, Relay] = {}
         self._relays: dict[Relay, asyncio.Task[None]] = {}
 
@@ -152,6 +154,8 @@ class Recorder:
         for relay in self._relays:
             relay.stopping = not relay.is_ending
         self._server.close()
+        for dialing in list(self._dialing):
+            dialing.cancel()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._server.wait_closed(), 2 * CLOSING_TIMEOUT)
         self._file.finish()
@@ -189,13 +193,18 @@ class Recorder:
         dialing = asyncio.ensure_future(
             dial(url, offered, headers, tls=self._tls, proxy=self._proxy, timeout=self._timeout)
         )
+        dialing.add_done_callback(self._dialing.discard)
+        self._dialing.add(dialing)
         gone = asyncio.ensure_future(client.wait_closed())
         try:
             await asyncio.wait([dialing, gone], return_when=asyncio.FIRST_COMPLETED)
-            if not dialing.done():
+            if gone.done():
+                dialing.add_done_callback(_abort)
                 self._file.write(number, Lost("client", self._file.now()))
                 self._note_end(f"connection {number}: the client has gone before it was open")
                 return client.respond(502, "")
+            if dialing.cancelled():
+                return client.respond(503, "The recorder has ended.\n")
             server = dialing.result()
         except InvalidStatus as error:
             return self._refuse(number, error.response)
@@ -208,7 +217,6 @@ class Recorder:
             dialing.cancel()
             gone.cancel()
         self._opening[client] = Relay(number, client, server, self._file)
-        asyncio.ensure_future(client.wait_closed()).add_done_callback(lambda _: self._forget(client))
         answer = server.response
         assert answer is not None
         chosen = None if server.subprotocol is None else self._masks.subprotocol(server.subprotocol)
@@ -251,13 +259,6 @@ class Recorder:
             for name, value in passed_on(answer.headers):
                 response.headers[name] = value
 
-    def _forget(self, client: ServerConnection) -> None:
-        """Abort the leg to the server if the client has gone before it got the answer."""
-        relay = self._opening.pop(client, None)
-        if relay is not None:
-            relay.server.transport.abort()
-            self._note_end(f"connection {relay.number}: the client has gone before it was open")
-
     # The events.
 
     def _write_request(self, number: int, url: str, offered: list[str], headers: list[tuple[str, str]]) -> bool:
@@ -281,6 +282,12 @@ class Recorder:
         finally:
             del self._relays[relay]
         self._note_end(f"connection {relay.number} is closed by the {relay.ended_by or 'recorder'}")
+
+
+def _abort(dialing: "asyncio.Future[ClientConnection]") -> None:
+    """Abort a connection to the server that is not needed any more."""
+    if not dialing.cancelled() and dialing.exception() is None:
+        dialing.result().transport.abort()  # pragma: no cover - if both happen in one turn of the event loop
 
 
 record = Recorder

@@ -199,7 +199,6 @@ class _Player:
             await self._end_differing(
                 placed, "has closed", self._show(recorded.data), describe_close(over.code, over.reason)
             )
-            raise
         if not self._replay.lenient and not same_message(recorded.data, said):
             await self._end_differing(placed, "says something else", self._show(recorded.data), self._show(said))
 

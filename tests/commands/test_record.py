@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -215,7 +216,17 @@ def test_the_list_of_a_file(start, tmp_path, capsys):
     assert capsys.readouterr().out == "  1: wss://h/a?token=~masked~ (1 message)\n  2: wss://h/b (0 messages)\n"
     status, errors = end(start("replay", "--index", "3", path))
     assert status == 2 and "  2: wss://h/b (0 messages)" in errors
-    player = start("replay", "--url", "/b", path)
+    player = start("replay", "--url", "/b", "--speed", "100", path)
+    assert asyncio.run(talk(player.address)) == [1000, ""]
+    assert end(player) == (0, "")
+
+
+def test_a_connection_without_a_request(start, tmp_path):
+    """As browsers open them in advance: it is not one of the conversations."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"from": "server", "close": 1000}')
+    player = start("replay", path)
+    socket.create_connection(("127.0.0.1", int(player.address.strip("/").rpartition(":")[2]))).close()
     assert asyncio.run(talk(player.address)) == [1000, ""]
     assert end(player) == (0, "")
 

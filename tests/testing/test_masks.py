@@ -24,6 +24,9 @@ URLS = {
     f"wss://h/?x={JWT}": "wss://h/?x=~masked~",
     f"wss://h/ws/{JWT}/1": "wss://h/ws/~masked~/1",
     f"wss://h/?{JWT}": "wss://h/?~masked~",
+    "wss://h/?v=aBcDeFgHiJkLmNoPqRsTuVwX&w=averylongwordwithoutanything": (
+        "wss://h/?v=~masked~&w=averylongwordwithoutanything"
+    ),
     "wss://h/token/hunter2/x": "wss://h/token/~masked~/x",
     "wss://h/?id=0123456789abcdef0123": "wss://h/?id=~masked~",
     "wss://h/?token=": "wss://h/?token=",
@@ -32,6 +35,7 @@ HEADERS = {
     ("Authorization", "Bearer a"): "Bearer ~masked~",
     ("authorization", "a"): "~masked~",
     ("Proxy-Authorization", "Basic Ym9iOmh1bnRlcjI="): "Basic ~masked~",
+    ("Authorization", "Basic bm9jb2xvbg=="): "Basic ~masked~",
     ("Cookie", "a=b; sid=1"): "~masked~",
     ("Set-Cookie", "a=b; Path=/"): "~masked~",
     ("X-Api-Key", "a"): "~masked~",
@@ -163,7 +167,7 @@ def test_what_is_secret_for_the_user():
     """More names, patterns (all that matches, or the groups), fewer names, and a function."""
     masks = Masks(
         names=["email"],
-        patterns=[r"\d{3}-\d{4}", re.compile(r"card (\d+)")],
+        patterns=[r"\d{3}-\d{4}", re.compile(r"card (\d+)|cash(\d+)")],
         show=["session", "Key"],
         function=lambda text: text.replace("Bob", "X"),
     )
@@ -208,6 +212,9 @@ def test_a_wrong_argument_is_refused(options, error, words):
         ("a ~masked~ b", "a b", False),
         ("~masked~a~masked~a", "xaa", True),
         ("~masked~aa", "a", False),
+        ("a~masked~b~masked~c", "axbyc", True),
+        ("a~masked~b~masked~c", "axyc", False),
+        *[("[" * depth + "1" + "]" * depth, "[" * depth + "2" + "]" * depth, False) for depth in range(300, 1000, 100)],
         ("~masked~", "", True),
         (b"\xff~masked~\x00", b"\xffabc\x00", True),
         (b"\xff~masked~\x00", b"\xffabc", False),

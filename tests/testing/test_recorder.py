@@ -350,10 +350,46 @@ def test_a_disk_that_becomes_full(websocket_server, path):
         with pytest.raises(OSError, match="File too large"), record(websocket_server.url, path) as recorder:
             resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
             assert asyncio.run(closes_when_told(recorder.address)) == 1001
+            with pytest.raises(InvalidStatus, match="500"):
+                asyncio.run(closes_when_told(recorder.address))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert events(path)[:3] == [("request", ()), ("response", 101, None), ("client", "x" * 900)]
+
+
+def test_an_archive_for_which_the_disk_is_too_small(websocket_server, tmp_path):
+    """Its lines remain."""
+    import resource
+    import signal
+
+    websocket_server.send("x").close(1000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with pytest.raises(OSError, match="File too large"), record(websocket_server.url, tmp_path / "a.har") as it:
+            asyncio.run(closes(it.address))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [it.name for it in tmp_path.iterdir()] == ["a.har.jsonl"]
+    assert events(tmp_path / "a.har.jsonl")[2:] == [("server", "x"), ("server", 1000, "", True)]
+
+
+def test_the_recorder_ends_while_it_connects(websocket_server, path):
+    """The client gets 503, the server loses the connection."""
+    websocket_server.run(lambda connection: connection.closed())
+
+    async def main():
+        async with Recorder(websocket_server.url, path) as recorder:
+            connecting = asyncio.ensure_future(connect(recorder.address).connect())
+            await websocket_server.async_wait_for_connection()
+        with pytest.raises(InvalidStatus, match="503"):
+            await connecting
+
+    asyncio.run(main())
+    websocket_server.connections[0].wait_closed()
 
 
 async def closes_when_told(url):

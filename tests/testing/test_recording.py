@@ -14,7 +14,12 @@ pytestmark = pytest.mark.once
 
 CONVERSATIONS = [
     [
-        Request("wss://h/chat?token=~masked~", ("chat", "v2"), (("Origin", "https://h"), ("X", "1"), ("X", "2")), 0.0),
+        Request(
+            "wss://h/chat?token=~masked~",
+            ("chat", "v2"),
+            (("Origin", "https://h"), ("X", "1"), ("X", "2"), ("X", "3")),
+            0.0,
+        ),
         Response(101, "chat", (("Server", "x"),), "", 0.0),
         Message("client", "Hello 🌍\n\u202e\x85\u2028\x00", 0.06),
         Message("server", '{"a":[1,2.5,"ü",null],"b":{}}', 0.07),
@@ -66,7 +71,7 @@ def test_a_line_is_plain():
     lines = [write(1, event) for event in CONVERSATIONS[0][:7]]
     assert lines[0] == (
         '{"time": 0.0, "request": "wss://h/chat?token=~masked~", "subprotocols": ["chat", "v2"], '
-        '"headers": {"Origin": "https://h", "X": ["1", "2"]}}'
+        '"headers": {"Origin": "https://h", "X": ["1", "2", "3"]}}'
     )
     assert lines[1] == '{"time": 0.0, "response": 101, "subprotocol": "chat", "headers": {"Server": "x"}}'
     assert lines[3] == '{"time": 0.07, "from": "server", "json": {"a": [1, 2.5, "ü", null], "b": {}}}'
@@ -223,6 +228,30 @@ def test_a_mistake_in_an_archive_is_told(tmp_path, fields, words):
     (tmp_path / "a.har").write_text(json.dumps({"log": {"entries": [{**entry, **fields}]}}))
     with pytest.raises(RecordingError, match=f"WebSocket 1: {words}"):
         Recording(tmp_path / "a.har")
+
+
+def test_an_archive_of_another_program(tmp_path):
+    """As mitmproxy writes it: the URL is of HTTP. Frames that are not messages are left out; fields may be missing."""
+    messages = [
+        {"type": "send", "time": 1700000001.5, "opcode": 1, "data": "a"},
+        {"type": "receive", "time": 1700000002.5, "opcode": 9, "data": ""},
+        {"type": "receive", "time": 1700000003.5, "opcode": 2, "data": "AP8="},
+    ]
+    entry = {
+        "startedDateTime": "2023-11-14T22:13:20+00:00",
+        "request": {"url": "https://h/chat", "headers": [{"name": "Sec-WebSocket-Protocol", "value": "a, b"}]},
+        "response": {"status": 101},
+        "_webSocketMessages": messages,
+    }
+    (tmp_path / "a.har").write_text(json.dumps({"log": {"entries": [{"request": {}}, entry]}}))
+    assert events(Recording(tmp_path / "a.har")) == [
+        [
+            Request("wss://h/chat", ("a", "b")),
+            Response(),
+            Message("client", "a", 1.5),
+            Message("server", b"\x00\xff", 3.5),
+        ]
+    ]
 
 
 def test_selecting(tmp_path):

@@ -136,6 +136,13 @@ def test_lenient(path):
         pass
 
 
+def test_lenient_about_the_end(write):
+    """The client may say more before it closes, and close as it likes."""
+    path = write({"from": "server", "text": "a"}, {"from": "client", "close": 1000, "reason": "x"})
+    with replay(path, lenient=True) as server:
+        assert asyncio.run(talk(server.url, ["more"], (), (3000,))) == [None, "a", 3000, ""]
+
+
 @pytest.mark.parametrize(
     ("recorded", "close", "words"),
     [
