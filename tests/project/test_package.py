@@ -66,7 +66,7 @@ HOUSE = [
 # What lies beside `__init__` is loaded everywhere, but for what is loaded when it is asked for. A folder says by its
 # name who else loads what it has.
 FOLDERS = ("bridge", "browser", "cpython", "commands", "testing")
-# A test runs a script as the command does, and the other way round: what the commands record and replay, tests do, too.
+# A test runs a script as a command does, and two commands do what tests do.
 SHARED = {
     "testing.running": "commands",
     "testing.recorder": "cpython",
