@@ -23,7 +23,8 @@ def main() -> int:
   python -m pyws run script.py             a script that opens WebSockets, until they are closed
   python -m pyws connect wss://HOST/PATH   a prompt: each line is sent, each message is shown
   python -m pyws serve script.py           the same script in a page of this machine
-  python -m pyws record wss://HOST/PATH chat.jsonl
+  python -m pyws record wss://HOST/ a.har  what clients and that server say, as a file
+  python -m pyws replay a.har              a server that answers from the file
 
 python -m pyws COMMAND --help explains a command, help(pyws.WebSocket) in Python the interface.""",
         formatter_class=argparse.RawDescriptionHelpFormatter,

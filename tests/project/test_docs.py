@@ -81,7 +81,7 @@ def test_the_settings_of_a_user_agent_are_all_named():
     assert set(inspect.signature(pyws.UserAgent).parameters) <= named
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["connect"], ["serve"]], ids=" ".join)
+@pytest.mark.parametrize("command", [[], ["run"], ["connect"], ["serve"], ["record"], ["replay"]], ids=" ".join)
 def test_the_command_line_explains_itself(command):
     """`--help` says what it does, and what each argument and option is for."""
     status, output, errors = python("-m", "pyws", *command, "--help", COLUMNS="120")
