@@ -19,8 +19,6 @@ from pyws.testing.recorded import Message
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-pytestmark = pytest.mark.once
-
 PATIENCE = 20  # seconds for a command to start or to end
 
 

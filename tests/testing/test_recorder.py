@@ -13,8 +13,6 @@ from pyws.testing.recorded import Close, Lost, Message, Request, Response
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-pytestmark = pytest.mark.once
-
 
 @pytest.fixture
 def path(tmp_path):

@@ -12,8 +12,6 @@ from pyws.testing import ExpectationError, Recording, RecordingError, record, re
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-pytestmark = pytest.mark.once
-
 LINES = [
     {"request": "wss://h/chat?token=~masked~", "subprotocols": ["chat", "bearer.~masked~"]},
     {"response": 101, "subprotocol": "chat"},
