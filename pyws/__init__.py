@@ -3,13 +3,6 @@
 https://websockets.spec.whatwg.org/
 """
 
-import sys
-
-if sys.platform not in ("brython", "emscripten") and sys.implementation.name == "micropython":
-    raise ImportError(
-        "pyws does not run on MicroPython: in a page use Pyodide (PyScript's type py, not mpy) or Brython"
-    )
-
 from .blob import Blob
 from .dom import AbortController, AbortSignal, Event, EventTarget
 from .events import CloseEvent, MessageEvent
@@ -58,4 +51,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> "list[str]":
-    return sorted(set(globals()).union(__all__))  # not {*…}: MicroPython has to understand this file
+    return sorted(set(globals()).union(__all__))
