@@ -5,11 +5,6 @@ https://websockets.spec.whatwg.org/
 
 import sys
 
-if sys.platform not in ("brython", "emscripten") and sys.implementation.name == "micropython":
-    raise ImportError(
-        "pyws does not run on MicroPython: in a page use Pyodide (PyScript's type py, not mpy) or Brython"
-    )
-
 from .version import __version__ as __version__
 
 TYPE_CHECKING = False
@@ -76,4 +71,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> "list[str]":
-    return sorted(set(globals()).union(__all__))  # not {*…}: MicroPython has to understand this file
+    return sorted(set(globals()).union(__all__))

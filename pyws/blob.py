@@ -6,7 +6,7 @@ https://w3c.github.io/FileAPI/#blob-section
 
 from . import loop
 from .buffersource import BLOB, describe, kind_of, to_bytes
-from .webidl import DOMException, dictionary, usv_string
+from .webidl import DOMException, dictionary, to_integer, usv_string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Blob:
             raise TypeError(f'endings must be "transparent" or "native", not {endings!r}')
         if blobParts is None:
             blobParts = ()
-        if isinstance(blobParts, (str, bytes, bytearray, memoryview)) or not hasattr(blobParts, "__iter__"):
+        if isinstance(blobParts, (str, bytes, bytearray, memoryview)) or not loop.has_method(blobParts, "__iter__"):
             raise TypeError(f"blobParts must be a list of parts: Blob([...]), not {blobParts.__class__.__name__}")
         self._pyws_type = _mime(type)
         self._pyws_data = loop.join([_part(part, endings == "native") for part in blobParts])
@@ -68,9 +68,10 @@ class Blob:
         https://w3c.github.io/FileAPI/#slice-method-algo
         """
         # Deviation: BLB-07, everywhere
-        for number in (start, end):
-            if number is not None and not hasattr(number, "__index__"):
-                raise TypeError(f"start and end must be int, not {number.__class__.__name__}")
+        start, end = [
+            None if number is None else max(-self.size, min(to_integer(number, "start and end"), self.size))
+            for number in (start, end)
+        ]
         return blob_of(self._pyws_data[start:end], _mime("" if contentType is None else contentType))
 
     async def text(self) -> str:

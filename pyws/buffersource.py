@@ -62,7 +62,7 @@ def to_bytes(
         return value
     if not loop.js_class_name(value):  # pragma: no branch - in a page
         try:
-            return loop.join([memoryview(value).tobytes()])
+            return loop.join([loop.buffer_bytes(value)])
         except TypeError:
             pass
     raise TypeError(f"{expected}, not {describe(value)}: {advice(value, blob_advice or '')}")

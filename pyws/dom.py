@@ -5,8 +5,9 @@ https://dom.spec.whatwg.org/
 """
 
 from . import loop
+from .loop import Interface
 from .observable import Observable
-from .webidl import DOMException, Interface, dictionary
+from .webidl import DOMException, dictionary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from .observable import Subscription
 
 
-class Event(metaclass=Interface):
+class Event(Interface):
     """Something that happened: `Event("tick", bubbles=True)` or `Event("tick", {"bubbles": True})`.
 
     https://dom.spec.whatwg.org/#interface-event
@@ -236,17 +237,7 @@ class Listener:
         """Tell whether this is the registration of `callback` for that phase."""
         if self.handler or self.capture != capture:
             return False
-        # A bound method is a new object each time a program asks for it: compare its object and its function.
-        own = self.callback
-        if own is callback:
-            return True
-        instance = getattr(own, "__self__", None)
-        if instance is None or instance is not getattr(callback, "__self__", None):
-            return False
-        function = getattr(own, "__func__", None)
-        if function is None:  # a method of a builtin type
-            return bool(own == callback)
-        return function is getattr(callback, "__func__", None)
+        return self.callback is callback or loop.is_same_method(self.callback, callback)
 
     def call(self, event: Event) -> object:
         """Call the method `handleEvent` of a callback that is not a function; for an event handler, do nothing."""
@@ -268,7 +259,7 @@ class Listener:
             event.preventDefault()
 
 
-class EventTarget(metaclass=Interface):
+class EventTarget(Interface):
     """An object that listeners can be added to, and events dispatched to: a `WebSocket`, or a class of your own.
 
         class Clock(EventTarget):
@@ -455,7 +446,7 @@ class EventTarget(metaclass=Interface):
         return ending
 
     def _pyws_append(self, type: str, listener: Listener) -> None:
-        self._pyws_listeners[type] = (*self._pyws_listeners.get(type, ()), listener)
+        self._pyws_listeners[type] = self._pyws_listeners.get(type, ()) + (listener,)
         self._pyws_listeners_changed()
 
     def _pyws_remove(self, type: str, listener: Listener) -> None:
@@ -468,7 +459,7 @@ class EventTarget(metaclass=Interface):
 
 
 def _check_callback(callback: object) -> None:
-    if isinstance(callback, (int, float, str, bytes)):
+    if isinstance(callback, (bool, int, float, str, bytes)):
         raise TypeError(f"callback must be callable or have a method handleEvent, not {callback.__class__.__name__}")
 
 
@@ -490,7 +481,7 @@ def event_handler(type: str, standard: str = "") -> "Any":
         return None if listener is None else listener.callback
 
     def set(target: EventTarget, value: "Any") -> None:
-        if isinstance(value, (int, float, str, bytes)):
+        if isinstance(value, (bool, int, float, str, bytes)):
             value = None
         listener = find(target)
         if listener is None:
@@ -619,7 +610,7 @@ class AbortSignal(EventTarget):
         if reason is None:
             reason = DOMException("The operation was aborted.", "AbortError")
         # All are aborted before the first event, so that every listener sees all of them aborted.
-        aborted = [self, *[signal for signal in self._pyws_dependents if not signal._pyws_aborted]]
+        aborted = [self] + [signal for signal in self._pyws_dependents if not signal._pyws_aborted]
         for signal in aborted:
             signal._pyws_aborted = True
             signal._pyws_reason = reason
@@ -659,7 +650,7 @@ def _follow(signal: "Any") -> AbortSignal:  # pragma: no cover - in a page
     return follower
 
 
-class AbortController(metaclass=Interface):
+class AbortController(Interface):
     """Aborts what listens to its `signal`.
 
         controller = AbortController()

@@ -5,6 +5,7 @@ Their base class, and how an event is dispatched to listeners, stand in `dom.py`
 https://html.spec.whatwg.org/multipage/comms.html#messageevent
 """
 
+from . import loop
 from .dom import Event
 from .webidl import to_integer, to_usv_string
 
@@ -20,7 +21,7 @@ class MessageEvent(Event):
     https://html.spec.whatwg.org/multipage/comms.html#messageevent
     """
 
-    _pyws_MEMBERS = (*Event._pyws_MEMBERS, "data", "origin", "lastEventId", "source", "ports")
+    _pyws_MEMBERS = Event._pyws_MEMBERS + ("data", "origin", "lastEventId", "source", "ports")
     _pyws_SHOWN = ("data", "origin")
 
     _pyws_type = "message"  # of those that a WebSocket makes
@@ -37,7 +38,7 @@ class MessageEvent(Event):
     def _pyws_fill(
         self, data: object = None, origin: str = "", lastEventId: str = "", source: object = None, ports: "Any" = ()
     ) -> None:
-        if isinstance(ports, (str, bytes)) or not hasattr(ports, "__iter__"):
+        if isinstance(ports, (str, bytes)) or not loop.has_method(ports, "__iter__"):
             raise TypeError(f"ports must be a sequence, not {type(ports).__name__}")
         self._pyws_origin = to_usv_string(origin, "origin")
         self._pyws_last_event_id = to_usv_string(lastEventId, "lastEventId")
@@ -113,7 +114,7 @@ class CloseEvent(Event):
     https://websockets.spec.whatwg.org/#the-closeevent-interface
     """
 
-    _pyws_MEMBERS = (*Event._pyws_MEMBERS, "wasClean", "code", "reason")
+    _pyws_MEMBERS = Event._pyws_MEMBERS + ("wasClean", "code", "reason")
     _pyws_SHOWN: "tuple[str, ...]" = ("wasClean", "code", "reason")
 
     _pyws_was_clean = False

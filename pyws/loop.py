@@ -7,19 +7,26 @@ https://html.spec.whatwg.org/multipage/webappapis.html#event-loops
 
 import sys
 
-if sys.platform == "brython":
-    from .browser import brython
+if sys.platform == "webassembly":
+    from .browser import micropython
 
-    runtime = tasks = brython
+    runtime = tasks = interpreter = micropython
 else:
-    from . import asynciotasks as tasks
+    from . import interpreter
 
-    if sys.platform == "emscripten":
-        from .browser import pyodide
+    if sys.platform == "brython":
+        from .browser import brython
 
-        runtime = pyodide
+        runtime = tasks = brython
     else:
-        from .cpython import runtime as runtime
+        from . import asynciotasks as tasks
+
+        if sys.platform == "emscripten":
+            from .browser import pyodide
+
+            runtime = pyodide
+        else:
+            from .cpython import runtime as runtime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,6 +107,30 @@ is_cancellation = tasks.is_cancellation
 
 on_collected = tasks.on_collected
 """on_collected(value, callback): run `callback()` when `value` is garbage, as long as the return value is kept."""
+
+Interface = interpreter.Interface
+"""The base class of interfaces: their constants (names in capitals) can be neither changed nor removed.
+
+https://webidl.spec.whatwg.org/#idl-constants
+"""
+
+has_method = interpreter.has_method
+"""has_method(value, name) -> bool: tell whether the type of `value` has that special method, such as "__iter__"."""
+
+is_same_method = interpreter.is_same_method
+"""is_same_method(one, other) -> bool: tell whether both are the same method of the same object."""
+
+to_scalar_values = interpreter.to_scalar_values
+"""to_scalar_values(string, decode) -> str: return a plain `str`: surrogate pairs joined, each lone surrogate U+FFFD.
+
+`decode` is the word below.
+"""
+
+buffer_bytes = interpreter.buffer_bytes
+"""buffer_bytes(value) -> bytes: return the bytes of a buffer; `TypeError` for any other value."""
+
+without_traceback = interpreter.without_traceback
+"""without_traceback(error): return `error` without its traceback."""
 
 decode = tasks.decode
 """decode(data) -> str: decode UTF-8. Malformed bytes become U+FFFD, a byte order mark stays."""
@@ -222,8 +253,8 @@ def report(error: BaseException) -> None:
     """
     # Deviation: HND-10, everywhere
     try:
-        tasks.excepthook()(type(error), error, error.__traceback__)
+        tasks.excepthook()(type(error), error, getattr(error, "__traceback__", None))
     except (KeyboardInterrupt, SystemExit) as ending:
         interrupt(ending)
     except BaseException as another:  # raised while `error` is handled: the traceback has both
-        tasks.system().__excepthook__(type(another), another, another.__traceback__)
+        tasks.system().__excepthook__(type(another), another, getattr(another, "__traceback__", None))

@@ -5,8 +5,8 @@ https://wicg.github.io/observable/
 """
 
 from . import loop
+from .loop import Interface
 from .waiters import MessageQueue
-from .webidl import Interface
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Observable(metaclass=Interface):
+class Observable(Interface):
     """The events of one type at one target: `EventTarget.when` makes it.
 
     Each `async for` and each `first()` listens for itself, from the moment it begins. An `async for` misses nothing
@@ -79,7 +79,7 @@ class Subscription:
             end()
         else:
             self._listener = target._pyws_listen(type, next, capture, passive)
-            target._pyws_subscriptions = (*target._pyws_subscriptions, self)
+            target._pyws_subscriptions = target._pyws_subscriptions + (self,)
 
     def stop(self) -> None:
         """Remove the listener. Call it as often as you like."""

@@ -5,6 +5,7 @@ of one is the event `reconnecting` instead, because in the standard CLOSED is fi
 that. Below the seam of `websocket.py` it has a connection of its own: see `reconnectingconnection.py`.
 """
 
+from . import loop
 from .backoff import AUTHORIZATION, FINAL_STATUSES, Backoff, FinalAnswers
 from .dom import event_handler
 from .events import CloseEvent
@@ -25,8 +26,8 @@ class ReconnectingEvent(CloseEvent):
     `wasClean`, `code` and `reason` are those of the `close` event that there would have been.
     """
 
-    _pyws_MEMBERS = (*CloseEvent._pyws_MEMBERS, "attempt", "delay")
-    _pyws_SHOWN = (*CloseEvent._pyws_SHOWN, "attempt", "delay")
+    _pyws_MEMBERS = CloseEvent._pyws_MEMBERS + ("attempt", "delay")
+    _pyws_SHOWN = CloseEvent._pyws_SHOWN + ("attempt", "delay")
 
     _pyws_attempt = 0
     _pyws_delay = 0.0
@@ -135,7 +136,7 @@ class ReconnectingWebSocket(WebSocket):
     @property
     def url(self) -> str:
         """The URL of the connection that is, or was last; "" before there is one."""
-        return super().url
+        return self._pyws_connection.url  # type: ignore[no-any-return] # a str
 
     def reconnect(self) -> None:
         """Try now: where it waits for its next attempt, that begins as soon as control returns to the event loop.
@@ -164,5 +165,5 @@ class ReconnectingWebSocket(WebSocket):
 
 
 def _check_set(numbers: object, name: str) -> None:
-    if not hasattr(numbers, "__contains__") or isinstance(numbers, (str, bytes)):
+    if not loop.has_method(numbers, "__contains__") or isinstance(numbers, (str, bytes)):
         raise TypeError(f"{name} must be a set of numbers, or a range, not {type(numbers).__name__}")

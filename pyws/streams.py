@@ -16,6 +16,7 @@ Its law: `Outcome` alone knows how a stream ends; each half asks it. A half know
 https://streams.spec.whatwg.org/
 """
 
+from .loop import without_traceback
 from .waiters import MessageQueue, Promise
 from .webidl import DOMException
 
@@ -65,7 +66,7 @@ class Outcome:
         """Return `error` to be raised in a task of the program, without the frames of other tasks."""
         if error is self.error:
             self.told = True
-        return error.with_traceback(None)
+        return without_traceback(error)
 
     def write_error(self, is_open: bool) -> "BaseException | None":
         """Return why nothing can be written any more, or None; `is_open` is the `open` of the sink."""

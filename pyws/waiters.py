@@ -99,7 +99,7 @@ class MessageQueue:
             return item
         self.waiters.release()
         assert self.error is not None
-        raise self.error.with_traceback(None)  # else the traceback would grow with each task that takes
+        raise loop.without_traceback(self.error)  # else the traceback would grow with each task that takes
 
 
 class Promise:
@@ -159,4 +159,4 @@ class Promise:
             future.set_result(self._value)
         else:
             self._told(self._error)
-            future.set_exception(self._error.with_traceback(None))  # without the frames of other tasks
+            future.set_exception(loop.without_traceback(self._error))  # without the frames of other tasks

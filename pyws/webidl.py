@@ -5,6 +5,7 @@ https://webidl.spec.whatwg.org/
 """
 
 from . import loop
+from .loop import Interface
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,32 +19,7 @@ def usv_string(string: str) -> str:
     Of a subclass of `str` the plain `str`: to JavaScript any other is an object.
     https://webidl.spec.whatwg.org/#js-USVString
     """
-    if type(string) is not str:
-        string = str.__str__(string)
-    if string.isascii():
-        return string
-    try:
-        return loop.decode(string.encode())
-    except UnicodeEncodeError:
-        # Not plain "utf-16", which would eat a byte order mark.
-        return string.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-class Interface(type):
-    """The metaclass of interfaces: their constants (names in capitals) can be neither changed nor removed.
-
-    https://webidl.spec.whatwg.org/#idl-constants
-    """
-
-    def __setattr__(cls, name: str, value: object) -> None:
-        if name.isupper() and not name.startswith("_"):
-            raise AttributeError(f"{cls.__name__}.{name} is a constant and cannot be changed")
-        super().__setattr__(name, value)
-
-    def __delattr__(cls, name: str) -> None:
-        if name.isupper() and not name.startswith("_"):
-            raise AttributeError(f"{cls.__name__}.{name} is a constant and cannot be removed")
-        super().__delattr__(name)
+    return loop.to_scalar_values(string, loop.decode)
 
 
 # https://webidl.spec.whatwg.org/#dfn-error-names-table
@@ -73,7 +49,7 @@ _CODES = {
 }
 
 
-class DOMException(Exception, metaclass=Interface):
+class DOMException(Exception, Interface):
     """An error of the web platform: tell it by `name` ("SyntaxError", "InvalidStateError", ...).
 
     `code` is the legacy number of that name, or 0. `str()` gives "name: message".
@@ -185,7 +161,6 @@ def to_usv_string(value: object, name: str) -> str:
 def to_integer(value: "Any", name: str) -> int:
     """Return `value` as an `int`; `TypeError` for a value that is not a whole number."""
     # Deviation: CLS-03, everywhere
-    if not hasattr(value, "__index__"):
+    if not loop.has_method(value, "__index__"):
         raise TypeError(f"{name} must be int, not {type(value).__name__}")
-    number: int = value.__index__()
-    return number
+    return value.__index__() if hasattr(value, "__index__") else int(value)

@@ -43,7 +43,7 @@ from .dom import Event, EventTarget, event_handler
 from .events import CloseEvent, MessageEvent
 from .webidl import DOMException, dictionary, is_dictionary, to_integer, to_usv_string, usv_string
 
-if sys.platform == "emscripten" or sys.platform == "brython":
+if sys.platform == "emscripten" or sys.platform == "brython" or sys.platform == "webassembly":
     from .browser.connection import Connection as Connection
     from .browser.connection import StreamConnection as StreamConnection
     from .browser.connection import UserAgent as UserAgent
@@ -439,7 +439,7 @@ def protocol_list(protocols: "Any") -> "list[str]":
     if (
         isinstance(protocols, (bytes, bytearray, memoryview))
         or is_dictionary(protocols)
-        or not hasattr(protocols, "__iter__")
+        or not loop.has_method(protocols, "__iter__")
     ):
         raise TypeError(f"protocols must be str or an iterable of str, not {type(protocols).__name__}")
     names = list(protocols)

@@ -10,9 +10,10 @@ from . import loop
 from .blob import Blob
 from .buffersource import to_bytes
 from .dom import as_signal
+from .loop import Interface
 from .streams import Outcome, ReadableStream, WritableStream
 from .waiters import MessageQueue, Promise, Waiters
-from .webidl import DOMException, Interface, dictionary, usv_string
+from .webidl import DOMException, dictionary, usv_string
 from .websocket import StreamConnection, url_string, validate_close, validate_subprotocols
 
 TYPE_CHECKING = False
@@ -240,7 +241,7 @@ class MessageSink:
                 sent.future = None  # it may have an exception, which has this frame: else a reference cycle
 
 
-class WebSocketStream(metaclass=Interface):
+class WebSocketStream(Interface):
     """A connection to a WebSocket server whose messages are awaited:
 
         async with WebSocketStream("wss://example.org/chat") as stream:

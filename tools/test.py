@@ -36,6 +36,7 @@ STEPS = {
     "mypy": ["-m", "mypy", "--platform", "linux"],
     "mypy emscripten": ["-m", "mypy", "--platform", "emscripten", "pyws"],
     "mypy brython": ["-m", "mypy", "--platform", "brython", "pyws"],
+    "mypy micropython": ["-m", "mypy", "--platform", "webassembly", "pyws"],
 }
 PYTEST = ["-m", "pytest", "--numprocesses"]
 # Other people's test suite keeps both cores busy on its own, and must not be slowed down by looking at which lines run.

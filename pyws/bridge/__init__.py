@@ -34,7 +34,7 @@ def install(*, handshake: "Hook | None" = None, force: bool = False) -> bool:
                workers. Else they are left alone.
 
     It may be called again. On CPython it does nothing and returns False, so that the same file runs there. Raises
-    `DOMException` NotSupportedError in Brython, where asyncio is an empty module and these libraries do not load.
+    `DOMException` NotSupportedError in Brython and MicroPython, where these libraries do not load.
     https://www.rfc-editor.org/rfc/rfc6455#section-4.1
     """
     if sys.platform == "brython":
@@ -42,6 +42,13 @@ def install(*, handshake: "Hook | None" = None, force: bool = False) -> bool:
 
         raise DOMException(
             "Brython has no asyncio, so Python's WebSocket libraries do not load: use pyws.WebSocket, or Pyodide.",
+            "NotSupportedError",
+        )
+    if sys.platform == "webassembly":
+        from ..webidl import DOMException
+
+        raise DOMException(
+            "In MicroPython Python's WebSocket libraries do not load: use pyws.WebSocket, or Pyodide.",
             "NotSupportedError",
         )
     if sys.platform == "emscripten":

@@ -7,6 +7,7 @@ from browser import self as js_global  # the global object of a page or of a wor
 from . import page
 from .page import LoopThread as LoopThread
 from .page import after_read as after_read
+from .page import js_href as js_href
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -209,6 +210,9 @@ def js_once(callback: "Callable[..., object]") -> "Any":
 def js_callable(function: "Callable[..., object]") -> "Any":
     """Return a function that JavaScript can call: it cannot call a bound method."""
     return lambda *arguments: function(*arguments)
+
+
+js_text: "Callable[[str], Any]" = str
 
 
 def js_release(js_function: "Any") -> None:

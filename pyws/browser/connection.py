@@ -126,7 +126,7 @@ class Connection:
             if code is None:
                 self._js_socket.close()
             else:
-                self._js_socket.close(code, reason)
+                self._js_socket.close(code, runtime.js_text(reason))
         finally:
             self._closing = False
 
@@ -329,11 +329,7 @@ class Idle:
     onerror: "Any"
 
     def __init__(self, url: str) -> None:
-        js_class, base = needed("URL"), page_url()
-        try:
-            self.url: str = (js_class.new(url, base) if base else js_class.new(url)).href
-        except Exception:
-            self.url = ""
+        self.url: str = runtime.js_href(needed("URL"), url, page_url())
         if self.url[:4] == "http":
             self.url = "ws" + self.url[4:]
         if self.url.partition(":")[0] not in ("ws", "wss") or "#" in self.url:

@@ -59,3 +59,11 @@ def on_wake(
         js_release(js_on_event)
 
     return end
+
+
+def js_href(js_class: "Any", url: str, base: str) -> str:
+    """Return a URL in full; "" if it can be none. `js_class` is JavaScript's URL."""
+    try:
+        return str((js_class.new(url, base) if base else js_class.new(url)).href)
+    except Exception:
+        return ""

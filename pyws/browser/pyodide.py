@@ -12,6 +12,7 @@ from pyodide.ffi import JsException, JsProxy, create_once_callable, create_proxy
 from . import codec, outside, page
 from .page import LoopThread as LoopThread
 from .page import after_read as after_read
+from .page import js_href as js_href
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ js_once = create_once_callable
 
 js_global = js
 js_callable = create_proxy
+js_text: "Callable[[str], Any]" = str
 
 
 def js_release(js_function: "Any") -> None:

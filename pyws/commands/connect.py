@@ -15,7 +15,7 @@ from .prompt import Prompt
 from .session import USAGE, Session, parse_message
 
 # A type checker reads on only for CPython, where `UserAgent` has settings.
-assert sys.platform != "emscripten" and sys.platform != "brython"
+assert sys.platform not in ("emscripten", "brython", "webassembly")
 
 EXIT_STATUS = """exit status:
   0    the connection was closed cleanly

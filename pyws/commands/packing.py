@@ -141,13 +141,19 @@ def for_brython(source: str) -> str:
             for number in range(node.lineno, (node.end_lineno or 0) + 1):
                 if number not in kept:
                     lines[number - 1] = ""
-            lines[node.lineno - 1] = " " * node.col_offset + ("if True:" if branch else "pass")
+            # In a class or a function it may be the only statement.
+            rest = "if True:" if branch else "pass" if node.col_offset else ""
+            lines[node.lineno - 1] = " " * node.col_offset + rest
             resolve(branch)
 
     resolve(ast.parse(source).body)
     tree = ast.parse("\n".join(lines))
-    if not any(isinstance(node, ast.Name) and node.id == "sys" for node in ast.walk(tree)):
-        lines = ["" if line == "import sys" else line for line in lines]
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    for name, line in (("sys", "import sys"), ("TYPE_CHECKING", "TYPE_CHECKING = False")):
+        if name not in read:
+            lines = ["" if other == line else other for other in lines]
+    # Only type checkers need the second name of `from .page import LoopThread as LoopThread`.
+    lines = [re.sub(r"^( *from \S+ import (\w+)) as \2$", r"\1", line) for line in lines]
     return "\n".join(lines) + "\n"
 
 

@@ -13,7 +13,7 @@ from .arguments import count, headers_by_name, insecure_context, port, seconds
 from .printable import printable
 
 # A type checker reads on only for CPython, where `UserAgent` has settings.
-assert sys.platform != "emscripten" and sys.platform != "brython"
+assert sys.platform != "emscripten" and sys.platform != "brython" and sys.platform != "webassembly"
 
 EXIT_STATUS = """exit status:
   0    --connections have ended, and are in the file

@@ -130,7 +130,7 @@ if True:
 
 
 TYPE_CHECKING = False
-pass
+
 
 
 

@@ -16,7 +16,7 @@ TESTS = Path(__file__).parents[1]
 TEMPLATE = TESTS / "pages" / "conformance.html"
 PAGE = TESTS.parent / "web" / "conformance.html"
 EQUAL, DEVIATES, FAILED = "equal", "deviates", "failed"
-ENGINES = ["CPython", "Chromium", "Firefox", "WebKit", "Node", "Deno", "Bun", "Brython"]
+ENGINES = ["CPython", "Chromium", "Firefox", "WebKit", "Node", "Deno", "Bun", "Brython", "MicroPython"]
 
 
 def deviations():
@@ -48,7 +48,7 @@ def compare(played, runtimes, scenarios):
                 continue
             if result["journal"] not in journals:
                 journals.append(result["journal"])
-            which = [f"{id}, {who}" for id, who in named[name] if concerns(who, runtime.engine)]
+            which = [f"{id}, {who}" for id, who in named[name] if concerns(who, runtime.engine, runtime.python)]
             failed = result["error"] or result["journal"] != result["expected"]
             results.append([journals.index(result["journal"]), which, FAILED if failed else EQUAL, result["error"]])
         # What runtimes without a named deviation wrote is what the standard says; they must agree.
@@ -88,9 +88,11 @@ def explained():
     ]
 
 
-def concerns(who, engine):
-    """Whether "Firefox and WebKit", "every browser" or "everywhere" is this engine too."""
+def concerns(who, engine, python=""):
+    """Whether "Firefox and WebKit", "every browser" or "everywhere" is this engine, or this interpreter, too."""
     browsers = ("chromium", "firefox", "webkit")
+    if python and python in who.lower():
+        return True
     return engine in who.lower() or (who == "every browser" and engine in browsers) or who == "everywhere"
 
 

@@ -23,6 +23,7 @@ import warnings
 from pathlib import Path
 from urllib.parse import urlencode
 
+import plain
 import scenarios  # noqa: F401 - each of them makes itself known to the stage
 import stage
 
@@ -56,6 +57,7 @@ class CPython:
     """This interpreter, every scenario in an event loop of its own that must be left as it was found."""
 
     engine = "cpython"
+    python = ""
 
     def __init__(self, id, loop_module="asyncio", eager=False):
         self.id = id
@@ -131,6 +133,8 @@ def describe(context):
 
 class JavaScript:
     """Where JavaScript plays the scenarios: what `evaluate` reaches, once tests/pages/*.js have made it ready."""
+
+    python = ""  # the interpreter, if deviations are its own
 
     def evaluate(self, script, *arguments):
         """Run JavaScript where the scenarios are played, `arguments` as its array `given`; its value or error."""
@@ -232,6 +236,16 @@ class Page(JavaScript):
             self.evaluate("for (let round = 0; round < 3; round++) await TestUtils.gc()")
 
 
+class MicroPythonPage(Page):
+    """A page of PyScript with MicroPython, for which the scenarios are written plainer."""
+
+    python = "micropython"
+
+    def _load(self, origin):
+        plain.write(PAGE_FILES)
+        super()._load(origin)
+
+
 class StrictPage(Page):
     """A page whose policy forbids to make code of strings (see tools/serve.py)."""
 
@@ -284,7 +298,7 @@ class Node(JavaScript):
             self._log = stack.enter_context(tempfile.TemporaryFile("w+"))
             self._process = stack.enter_context(
                 subprocess.Popen(
-                    [*command, TESTS / "pages/node.mjs", *PAGE_FILES],
+                    [*command, *self._program()],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._log,
@@ -297,6 +311,9 @@ class Node(JavaScript):
 
     def __exit__(self, *exception):
         self._stack.close()
+
+    def _program(self):
+        return [TESTS / "pages/node.mjs", *PAGE_FILES]
 
     @property
     def about(self):
@@ -363,6 +380,32 @@ class Bun(Node):
 
     def command(self):
         return [self.program(), "run", *self._flags]
+
+
+MICROPYTHON = "@micropython/micropython-webassembly-pyscript"
+
+
+class MicroPythonNode(Node):
+    """MicroPython under Node."""
+
+    python = "micropython"
+
+    def _program(self):
+        folder = plain.write(PAGE_FILES)
+        files = [f"{folder / name}=/tests/{name}" for name in PAGE_FILES]
+        return [TESTS / "pages/micropython.mjs", *self.package_files(), *files]
+
+    @staticmethod
+    def package_files():
+        """The files of the package, each as its path here, "=", and its path there."""
+        root = TESTS.parent
+        return [f"{path}=/{path.relative_to(root).as_posix()}" for path in root.glob("pyws/**/*.[pj][ys]")]
+
+    @property
+    def about(self):
+        """Node and the interpreter, with their versions."""
+        package = json.loads(WEB.joinpath("node_modules", MICROPYTHON, "package.json").read_text())
+        return "Node {node}, undici {undici}".format(**self._versions) + f", MicroPython {package['version']}"
 
 
 CHROMIUM_FLAGS = [
@@ -464,6 +507,7 @@ def find(*programs):
 # A page, and a file it needs.
 PYODIDE = ("pyodide.html", "/node_modules/pyodide/pyodide.mjs")
 BRYTHON = ("brython.html", "/node_modules/brython/brython.min.js")
+MICROPYTHON_PAGE = ("micropython.html", f"/node_modules/{MICROPYTHON}/micropython.mjs")
 PYSCRIPT = ("pyscript.html", "/node_modules/@pyscript/core/dist/core.js")
 
 
@@ -494,9 +538,11 @@ RUNTIMES = [
     Page("brython-webkit", *BRYTHON, webkit),
     *(make(browser) for browser in (chromium, firefox, webkit) for make in (pyodide_worker, brython_worker)),
     Page("pyscript-chromium", *PYSCRIPT, chromium),
+    MicroPythonPage("micropython-chromium", *MICROPYTHON_PAGE, chromium),
     Node("pyodide-node"),
     Deno("pyodide-deno"),
     Bun("pyodide-bun"),
+    MicroPythonNode("micropython-node"),
     # Where no code may be made of strings.
     StrictPage("pyodide-chromium-strict", *PYODIDE, chromium),
     Node("pyodide-node-strict", "--disallow-code-generation-from-strings"),

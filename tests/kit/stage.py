@@ -18,6 +18,17 @@ if sys.platform == "brython":
         """Call `callback` after `seconds`; what is returned cancels that."""
         handle = timer.set_timeout(callback, seconds * 1000)
         return lambda: timer.clear_timeout(handle)
+elif sys.platform == "webassembly":
+    import asyncio
+
+    import js
+
+    Future, sleep = asyncio.Future, asyncio.sleep
+
+    def later(seconds, callback):
+        """Call `callback` after `seconds`; what is returned cancels that."""
+        handle = js.setTimeout(lambda: callback(), seconds * 1000)
+        return lambda: js.clearTimeout(handle)
 else:
     import asyncio
 
@@ -41,11 +52,32 @@ class ExceptHook:
         self._report = report
 
     def __enter__(self):
-        self._before = sys.excepthook
-        sys.excepthook = self._report
+        if sys.platform == "webassembly":  # which has no hook: the loop's exception handler takes its place
+            loop = asyncio.get_event_loop()
+            self._before = loop.get_exception_handler()
+            loop.set_exception_handler(lambda _, context: self._tell(context["exception"]))
+        else:
+            self._before = sys.excepthook
+            sys.excepthook = self._report
 
     def __exit__(self, *exception):
-        sys.excepthook = self._before
+        if sys.platform == "webassembly":
+            asyncio.get_event_loop().set_exception_handler(self._before)
+        else:
+            sys.excepthook = self._before
+
+    def _tell(self, error):
+        self._report(type(error), error, Printed(error))
+
+
+class Printed:
+    """The last entry of a traceback, by what is printed of it: MicroPython shows no other."""
+
+    tb_next = None
+
+    def __init__(self, error):
+        self.tb_frame = self.f_code = self
+        self.co_name = trace(error).rpartition(", in ")[2].partition("\n")[0]
 
 
 class Scenario:
@@ -76,12 +108,23 @@ async def perform(name, origin, key, engine):
     expected, error = [], None
     try:
         expected = await SCENARIOS[name].function(stage)
-    except Exception:
-        import traceback  # slow to import in some runtimes, and seldom needed
-
-        error = traceback.format_exc()
+    except Exception as raised:
+        error = trace(raised)
     stage.leave()
     return {"journal": stage.journal, "expected": expected, "error": error}
+
+
+def trace(error):
+    """The traceback of an exception, as text."""
+    if sys.platform == "webassembly":
+        import io
+
+        text = io.StringIO()
+        sys.print_exception(error, text)
+        return text.getvalue()
+    import traceback  # slow to import in some runtimes, and seldom needed
+
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
 
 class Stage:

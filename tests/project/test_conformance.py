@@ -16,6 +16,7 @@ class Runtime:
     def __init__(self, engine):
         self.id = f"python-{engine}"
         self.engine = engine
+        self.python = ""
 
 
 RUNTIMES = [Runtime("cpython"), Runtime("chromium"), Runtime("webkit"), Runtime("firefox")]

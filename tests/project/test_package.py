@@ -58,8 +58,9 @@ HOUSE = [
     {"buffersource", "observable"},
     {"waiters", "webidl"},
     {"loop"},
-    {"browser.brython", "browser.pyodide", "cpython.runtime"},
-    {"browser.codec", "browser.outside", "browser.page", "asynciotasks", "version"},
+    {"browser.brython", "browser.micropython", "browser.pyodide", "cpython.runtime"},
+    {"browser.codec", "browser.micropythontasks"},
+    {"browser.outside", "browser.page", "asynciotasks", "interpreter", "version"},
     {"ipython"},
     {"browser", "cpython", "commands"},
 ]
@@ -91,14 +92,16 @@ LOADED_IN_A_PAGE = {
 }
 LOADED_WHEN_NAMED = {"backoff", "reconnecting", "reconnectingconnection", "streams", "websocketstream"}
 LOADED_IN_ONE = {
-    "emscripten": {"asynciotasks", "browser.pyodide", "browser.codec", "browser.outside"},
-    "brython": {"browser.brython"},
+    "emscripten": {"asynciotasks", "interpreter", "browser.pyodide", "browser.codec", "browser.outside"},
+    "brython": {"interpreter", "browser.brython"},
+    "webassembly": {"browser.micropython", "browser.micropythontasks"},
 }
 # Beyond the package. Pyodide has loaded asyncio, and what that imports, before any code runs; in Brython it is an empty
 # stub, and `_sys` is in its core as `browser` is: `sys` is not, and commands/packing.py takes that out.
 BUDGET = {
     "emscripten": {"sys", "js", "pyodide.ffi", "asyncio", "os", "time", "weakref"},
     "brython": {"sys", "_sys", "browser"},
+    "webassembly": {"sys", "js", "jsffi", "asyncio", "weakref", "io"},  # `open` loads the last one
 }
 
 
@@ -168,13 +171,22 @@ def test_a_page_imports_nothing_beyond_the_budget(platform):
     assert others <= BUDGET[platform]
 
 
+def test_micropython_has_little_to_compile():
+    """Unlike the others it translates each file again in each page: their size is the time of the import."""
+    loaded = LOADED_IN_A_PAGE | LOADED_IN_ONE["webassembly"]
+    assert sum(MODULES[module].stat().st_size for module in loaded) < 160_000
+
+
 def test_import_loads_nothing_beyond_the_budget(runtime):
     """Measured in the runtime itself: what was not loaded before `import pyws` and is after."""
     imported = {name for name in runtime.imported_by_pyws() if not name.startswith("pyws.")} - {"pyws"}
     if runtime.id.startswith("cpython"):
         assert not any("browser" in name for name in runtime.imported_by_pyws())
     else:
-        assert imported <= BUDGET["emscripten"] | BUDGET["brython"] | {"browser.aio"}
+        # MicroPython's asyncio is some files of its own.
+        assert {name for name in imported if not name.startswith("asyncio.")} <= set().union(*BUDGET.values()) | {
+            "browser.aio"
+        }
 
 
 def test_arrows_point_down():
@@ -210,7 +222,14 @@ def test_only_the_choice_of_the_platform_looks_into_a_folder():
 
 CHOICES = {"loop", "websocket"}
 # They know their runtime; the rest of the package asks the words of loop.py.
-OF_A_RUNTIME = {"asynciotasks", "browser.brython", "browser.pyodide", "browser.page", "browser.codec"}
+OF_A_RUNTIME = {
+    "asynciotasks",
+    "browser.brython",
+    "browser.micropython",
+    "browser.pyodide",
+    "browser.page",
+    "browser.codec",
+}
 
 
 def test_only_the_choice_asks_for_the_platform():

@@ -187,6 +187,7 @@ def test_every_way_to_install_is_named():
         "Pyodide, by its lock file",
         "Pyodide, by what a program imports",
         "PyScript",
+        "PyScript with MicroPython",
         "Brython",
     }
     readme = dict(LINE.findall(ROOT.joinpath("README.md").read_text("utf-8").partition("## Install")[2]))
@@ -236,6 +237,15 @@ def test_pyscript_installs_its_packages(site, wheel, package):
     site.open(f"{core}\n{tag}\n{echo('js', site.address)}</script>")
     assert site.title() == ECHOED
     assert site.wheels()[1:] == [package if package.startswith("/") else f"{OWN}/{wheel.name}"]
+    assert site.complaints() == []
+
+
+def test_pyscript_unpacks_it_for_micropython(site, wheel):
+    """By its address; nothing else comes, and nobody else is asked."""
+    core = '<script type="module" src="/node_modules/@pyscript/core/dist/core.js"></script>'
+    site.open(f"{core}\n{LINES['PyScript with MicroPython']}\n{echo('js', site.address)}</script>")
+    assert site.title() == ECHOED
+    assert site.wheels() == [f"/dist/{wheel.name}"]
     assert site.complaints() == []
 
 
@@ -320,7 +330,7 @@ def new_environment(base, folder):
 
 
 def test_the_sources_make_the_same_wheel(wheel, archive, tmp_path):
-    """Unpacked elsewhere, by pip: byte for byte, and so the archive holds all that a wheel is made of."""
+    """Unpacked elsewhere, by pip: byte for byte but for the order, and so the archive holds all that a wheel needs."""
     import bundle
 
     run(
@@ -328,7 +338,7 @@ def test_the_sources_make_the_same_wheel(wheel, archive, tmp_path):
         folder=tmp_path, SOURCE_DATE_EPOCH=bundle.ZIP_EPOCH,
     )  # fmt: skip
     assert [path.name for path in tmp_path.iterdir()] == [wheel.name]
-    assert tmp_path.joinpath(wheel.name).read_bytes() == wheel.read_bytes()
+    assert bundle.with_licenses_last(tmp_path.joinpath(wheel.name).read_bytes()) == wheel.read_bytes()
 
 
 def test_the_sources_are_all_there_is_to_check(archive):

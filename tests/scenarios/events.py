@@ -278,19 +278,22 @@ async def async_listeners_are_started_in_order(stage):
 async def a_failing_hook_disturbs_nothing(stage):
     """Where `sys.excepthook` itself raises, the next listener and the next event still run."""
     ws = stage.connect("hold", "accept", "text one", "close", "release")
-    before, hook = sys.__excepthook__, sys.excepthook
 
     def fail(*_):
         raise ValueError
 
-    sys.excepthook = fail
-    sys.__excepthook__ = lambda kind, error, traceback: stage.note(f"default hook {kind.__name__}")
-    try:
-        ws.addEventListener("message", fail)
-        ws.addEventListener("message", says(stage, "next listener"))
-        await stage.closed(ws)
-    finally:
-        sys.__excepthook__, sys.excepthook = before, hook
+    ws.addEventListener("message", fail)
+    ws.addEventListener("message", says(stage, "next listener"))
+    with ExceptHook(fail):
+        if sys.platform == "webassembly":  # Deviation: HND-10, MicroPython
+            await stage.closed(ws)
+            return ["open 1", "message 1 'one'", "next listener", "close 3 clean 1005 ''"]
+        before = sys.__excepthook__
+        sys.__excepthook__ = lambda kind, error, traceback: stage.note(f"default hook {kind.__name__}")
+        try:
+            await stage.closed(ws)
+        finally:
+            sys.__excepthook__ = before
     return ["open 1", "message 1 'one'", "default hook ValueError", "next listener", "close 3 clean 1005 ''"]
 
 
@@ -867,7 +870,7 @@ async def a_signal_of_the_page_removes_listeners_too(stage):
         from browser import self as js_global
 
         controllers = [js_global.AbortController.new() for _ in range(2)]
-    elif sys.platform == "emscripten":
+    elif sys.platform in ("emscripten", "webassembly"):
         from js import AbortController as JsAbortController
 
         controllers = [JsAbortController.new() for _ in range(2)]
@@ -1038,6 +1041,7 @@ async def five_hundred_sockets_leave_nothing_behind(stage):
     witness, count = witnesses()
     await stage.closed(first)
     await play()  # what the first ones leave is not theirs alone
+    count()
     await stage.sleep(0.05)
     before = count()
     ended = []
@@ -1047,9 +1051,9 @@ async def five_hundred_sockets_leave_nothing_behind(stage):
     for _ in range(40):  # the last ones may need a moment
         await stage.sleep(0.05)
         left = [after - early for early, after in zip(before, count())]  # noqa: B905 - Brython's zip
-        if set(left) == {0}:
+        if max(left) <= 0:
             break
-    stage.note("nothing left" if set(left) == {0} else f"left: {left}")
+    stage.note("nothing left" if max(left) <= 0 else f"left: {left}")
     return ["True", "nothing left"]
 
 
@@ -1060,6 +1064,22 @@ def witnesses():
 
         return getattr(js_global, "witness", lambda _: None), lambda: [len(_running())]
     import gc
+
+    if sys.platform == "webassembly":
+        from weakref import ref
+
+        import js
+
+        sockets = []
+        js_collect = js.Function.new("gc({type: 'major', execution: 'async'})")
+        js_count = js.Function.new("return proxy_js_ref.filter((value) => value !== undefined).length")
+
+        def count_references():
+            js_collect()
+            gc.collect()  # when control returns to JavaScript
+            return [sum(socket() is not None for socket in sockets), js_count(), len(_running())]
+
+        return lambda ws: sockets.append(ref(ws)), count_references
 
     from pyws.websocket import Connection
 

@@ -373,7 +373,7 @@ async def what_is_not_http_fails(stage):
         [r"head \r\n\r\n", "fin"],
         [r"head HTTP/1.1\r\n\r\n", "fin"],
         [r"head HTTP/1.1 abc Text\r\n\r\n", "fin"],
-        [head(SWITCHING, *UPGRADE).removesuffix(r"\r\n"), "fin"],
+        [head(SWITCHING, *UPGRADE)[: -len(r"\r\n")], "fin"],
     ]
     if stage.engine in ("firefox", "webkit"):  # Deviation: HSK-11, Firefox and WebKit
         del cases[-1]

@@ -51,13 +51,16 @@ async def constants_stay_what_they_are(stage):
     """The four states are constants of the class and of its objects."""
     ws = connecting(stage)
     names = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"]
-    for holder in (WebSocket, ws):
+    holders = [WebSocket, ws]
+    if sys.platform == "webassembly":  # Deviation: IDL-01, MicroPython
+        holders.remove(WebSocket)
+    for holder in holders:
         for name in names:
             stage.note(outcome(setattr, holder, name, 7))
             stage.note(outcome(delattr, holder, name))
         stage.note(" ".join([f"{name} {getattr(holder, name)}" for name in names]))
     await leave(stage, ws)
-    return [*["AttributeError"] * 8, "CONNECTING 0 OPEN 1 CLOSING 2 CLOSED 3"] * 2
+    return [*["AttributeError"] * 8, "CONNECTING 0 OPEN 1 CLOSING 2 CLOSED 3"] * len(holders)
 
 
 @scenario("IDL-02", "PYQ-27")
@@ -376,7 +379,7 @@ def parsed(text):
         from browser import self as js_global
 
         return js_global.JSON.parse(text)
-    if sys.platform == "emscripten":
+    if sys.platform in ("emscripten", "webassembly"):
         from js import JSON
 
         return JSON.parse(text)
@@ -710,7 +713,7 @@ async def the_request_has_path_and_query(stage):
     """The request line has the path and the query, also an empty one, but neither host nor credentials."""
     model = stage.connect("fin", journal=False)
     await stage.closed(model)
-    host, _, key = model.url.partition("?")[0].removeprefix("ws://").partition("/")
+    host, _, key = model.url.partition("?")[0][len("ws://") :].partition("/")
     for target in (f"user:secret@{host}/x/../{key}?do=fin&a=é%20'", f"{host}/{key}", f"{host}/{key}?"):
         before = await stage.request(model)
         for seconds in (0.05, 0.2, 0.8):  # without a verb the peer never answers
@@ -836,7 +839,10 @@ async def event_constructors(stage):
     stage.note(f"{event.composedPath()}")
     for holder in (Event, event):
         phases = ["NONE", "CAPTURING_PHASE", "AT_TARGET", "BUBBLING_PHASE"]
-        stage.note(f"{[getattr(holder, name) for name in phases]} {outcome(setattr, Event, phases[0], 9)}")
+        stage.note(f"{[getattr(holder, name) for name in phases]}")
+    guarded = sys.platform != "webassembly"  # Deviation: IDL-01, MicroPython
+    if guarded:
+        stage.note(outcome(setattr, Event, "NONE", 9))
     for arguments in ((None,), (5,), (b"x",), ("x", 5), ("x", "bubbles"), ("x", True), ("x", ["bubbles"])):
         stage.note(outcome(Event, *arguments))
     stage.note(f"{outcome(Event, 'x', bubles=True)} {outcome(CloseEvent, 'x', data=1)}")
@@ -851,7 +857,8 @@ async def event_constructors(stage):
         "'' None None None 0",
         "False False True False",
         "[]",
-        *["[0, 1, 2, 3] AttributeError"] * 2,
+        *["[0, 1, 2, 3]"] * 2,
+        *["AttributeError"] * guarded,
         *["TypeError"] * 7,
         "TypeError TypeError",
     ]
@@ -1042,7 +1049,7 @@ def js_object(members):
         from browser import self as js_global
 
         made = js_global.Object.new()
-    elif sys.platform == "emscripten":
+    elif sys.platform in ("emscripten", "webassembly"):
         import js
 
         made = js.Object.new()
@@ -1107,9 +1114,10 @@ async def legacy_codes(stage):
     )
     for holder in (DOMException, DOMException()):
         stage.note(f"{[getattr(holder, name + '_ERR') for name in constants.split()] == list(range(1, 26))}")
-    stage.note(outcome(setattr, DOMException, "SYNTAX_ERR", 1))
+    if sys.platform != "webassembly":  # Deviation: IDL-01, MicroPython
+        stage.note(outcome(setattr, DOMException, "SYNTAX_ERR", 1))
     codes = [1, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 20, 21, 22, 23, 24, 25]
-    return [f"{codes}", f"{[0] * 7}", "True", "True", "AttributeError"]
+    return [f"{codes}", f"{[0] * 7}", "True", "True", *["AttributeError"] * (sys.platform != "webassembly")]
 
 
 @scenario("DEX-03", "DEX-05", "DEX-06", "PYQ-19")
@@ -1318,9 +1326,9 @@ async def a_subclass_may_use_private_names_of_its_own(stage):
     ws = stage.adopt(Chat(stage.address(["accept", "text hi", "close 1000"])))
     await stage.closed(ws)
     things = [ws, Event("x"), MessageEvent("x"), CloseEvent("x"), Blob(), AbortController(), AbortController().signal]
-    own = [*vars(Chat), "_url", "_protocol", "_connection", "_origin", "_opened", "_closed", "_listeners", "_data"]
+    own = [*Chat.__dict__, "_url", "_protocol", "_connection", "_origin", "_opened", "_closed", "_listeners", "_data"]
     for thing in [*things, DOMException("x")]:
-        for name in [*dir(type(thing)), *vars(thing)]:
+        for name in [*dir(type(thing)), *thing.__dict__]:
             if name[0] == "_" and name[:2] != "__" and name[:6] != "_pyws_" and name not in own:
                 stage.note(f"{type(thing).__name__} has {name}")
     return ["open 1", "_received hi", "message 1 'hi'", "_end 1000 mine None", "close 3 clean 1000 ''"]

@@ -7,7 +7,7 @@ from pyws import Blob, Event, ReconnectingWebSocket, loop
 from notation import show
 from stage import ExceptHook, scenario
 
-if sys.platform == "emscripten":
+if sys.platform in ("emscripten", "webassembly"):
     import js as js_global
 elif sys.platform == "brython":
     from browser import self as js_global
@@ -87,7 +87,7 @@ class Tracing:
 
 def tracers():
     """The names of those that this runtime has."""
-    if sys.platform == "brython":
+    if sys.platform in ("brython", "webassembly"):
         return []
     return ["tracer", "profiler", *["monitor"] * hasattr(sys, "monitoring")]
 
@@ -187,6 +187,10 @@ def dispatch(ws, data):
     elif sys.platform == "brython":
         js_data = js_global.Uint8Array.new(list(data)).buffer if isinstance(data, bytes) else data
         js_event = js_global.MessageEvent.new("message", {"data": js_data})
+        ws._pyws_connection._js_socket.dispatchEvent(js_event)
+    elif sys.platform == "webassembly":
+        js_data = js_global.Uint8Array.new(js_list(data)).buffer if isinstance(data, bytes) else data
+        js_event = js_global.MessageEvent.new("message", js_object({"data": js_data}))
         ws._pyws_connection._js_socket.dispatchEvent(js_event)
     else:
         ws._pyws_received(data, loop.now())
@@ -503,7 +507,7 @@ class Leaving(BaseException):
 
 
 def leave():
-    if sys.platform == "brython" or sys.platform == "emscripten":
+    if sys.platform in ("brython", "emscripten", "webassembly"):
         sys.exit("enough")
     raise Leaving
 

@@ -308,6 +308,8 @@ def alarms():
         from browser import self as js_global
     elif sys.platform == "emscripten":
         import js as js_global
+    elif sys.platform == "webassembly":
+        from js import globalThis as js_global
     else:
         return []
     if not hasattr(js_global, "dispatchEvent"):  # Node

@@ -36,7 +36,7 @@ else:
 
         def __init__(self):
             self._found = []
-            asyncio.get_running_loop().set_exception_handler(lambda _, context: self._found.append(str(context)))
+            asyncio.get_event_loop().set_exception_handler(lambda _, context: self._found.append(str(context)))
 
         @property
         def found(self):
@@ -542,7 +542,8 @@ async def what_a_websocketerror_is(stage):
 @scenario("WSS-17", "WSS-21")
 async def a_reader_that_waits_lets_the_server_wait(stage):
     """Of some MiB the server gets rid of what the network holds; all of it is there for who reads on, then the end."""
-    total, size = 16 if sys.platform == "brython" else 48, MEBI  # no browser lets it wait, and Brython needs seconds
+    # No browser lets it wait, and Brython needs seconds.
+    total, size = 16 if sys.platform in ("brython", "webassembly") else 48, MEBI
     stream = stage.stream("accept", "text go", f"bulk_text {total} {size}", "close 1000")
     message = await stream.__anext__()
     written, before = 0, -1

@@ -7,7 +7,7 @@ from pyws import Blob, Event, WebSocket
 from notation import show
 from stage import FAILED, scenario
 
-if sys.platform == "emscripten":
+if sys.platform in ("emscripten", "webassembly"):
     import js as js_global
 elif sys.platform == "brython":
     from browser import self as js_global
