@@ -75,7 +75,7 @@ def even(message):
         (even, "ab", "abc", "a message for which even is true"),
         (even, b"ab", b"abc", "a message for which even is true"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_what_can_be_expected(expected, right, wrong, words, server):
     server.expect(expected).close(1000)
