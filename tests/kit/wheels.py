@@ -128,18 +128,16 @@ def unpack():
         import py_compile
 
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        for folder in folders:
-            compileall.compile_dir(f"/wheels/{folder}", quiet=2, invalidation_mode=mode)
+        compileall.compile_dir(f"/wheels/{folder}", quiet=2, invalidation_mode=mode)
     """
     with Node("pyodide-node") as node:
-        script = """
-            const [program, folder, folders] = given;
-            pyodide.mountNodeFS("/wheels", folder);
-            return pyodide.runPython(program, { globals: pyodide.toPy({ folders }) });
-        """
-        answer = node.evaluate(script, program, str(FOLDER), [wheel.stem for wheel in new])
-    if "error" in answer:
-        raise RuntimeError(answer["error"])
+        answers = [node.evaluate("pyodide.mountNodeFS('/wheels', given[0]); return null", str(FOLDER))]
+        script = "return pyodide.runPython(given[0], { globals: pyodide.toPy({ folder: given[1] }) })"
+        # One after the other: a busy machine needs a minute for all of them.
+        answers += [node.evaluate(script, program, wheel.stem) for wheel in new]
+    for answer in answers:
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
     for wheel in new:
         with zipfile.ZipFile(f"{FOLDER / wheel.stem}.zip", "w") as archive:  # not compressed: it does not go far
             for path in sorted((FOLDER / wheel.stem).rglob("*")):
