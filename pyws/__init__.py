@@ -24,8 +24,8 @@ else:
         from .webidl import DOMException
         from .websocket import UserAgent, WebSocket
 
-        classes = (AbortController, AbortSignal, Blob, CloseEvent, DOMException, Event, EventTarget, MessageEvent)
-        return {own.__name__: own for own in (*classes, UserAgent, WebSocket)}
+        classes = [AbortController, AbortSignal, Blob, CloseEvent, DOMException, Event, EventTarget]
+        return {own.__name__: own for own in classes + [MessageEvent, UserAgent, WebSocket]}
 
 
 if TYPE_CHECKING:
