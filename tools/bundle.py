@@ -15,6 +15,7 @@ dist/index.json        {"wheel": the wheel's file name, "snapshot": that of the 
 The same sources make the same bytes, but for the snapshot; what has not changed is not written.
 """
 
+import argparse
 import filecmp
 import io
 import json
@@ -31,6 +32,8 @@ from typing import Any
 import environment
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
     environment.enter("demo")
 
 from flit_core import buildapi

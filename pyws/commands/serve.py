@@ -30,6 +30,7 @@ INTERPRETERS = {
     "pyodide": ("https://cdn.jsdelivr.net/pyodide/v314.0.7/full/", "pyodide.mjs"),
     "brython": ("https://cdn.jsdelivr.net/npm/brython@3.14.3/", "brython.min.js"),
 }
+USUAL_PORT = 8000
 BRYTHON_SCRIPT = "/pyws.brython.js"
 INDEX = "/libraries"
 LARGEST_QUESTION = 1 << 20
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> int:
         help="let Python's WebSocket libraries connect in the page (pyws.bridge), and load those that the script "
         "imports, or names in a block '# /// script': the ones installed in this Python, else Pyodide's or PyPI's",
     )
-    parser.add_argument("--port", type=int, default=8000, help="0 is any free one (default: %(default)s)")
+    parser.add_argument("--port", type=int, help="0 is any free one (default: 8000, or a free one if it is taken)")
     parser.add_argument("script", type=Path, metavar="SCRIPT", help="the file")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="its sys.argv[1:]")
     options = parser.parse_args(arguments)
@@ -76,15 +77,26 @@ def main(arguments: list[str]) -> int:
         )
     site = Site(options.script, options.arguments, options.runtime, options.interpreter, options.bridge)
     try:
-        server = SiteServer(options.port, site)
+        server = listening(options.port, site)
     except (OSError, OverflowError) as error:
-        print(f"cannot listen on {HOST}:{options.port}: {getattr(error, 'strerror', error)}", file=sys.stderr)
+        reason = getattr(error, "strerror", error)
+        print(f"cannot listen on {HOST}:{options.port}: {reason}. Choose another --port", file=sys.stderr)
         return 1
     with server:
         address = f"http://{HOST}:{server.server_port}/"
         print(f"{options.script} in {options.runtime.title()}: {address}  (Ctrl-C ends)", flush=True)
         server.serve_forever()
     return 0
+
+
+def listening(port: int | None, site: "Site") -> "SiteServer":
+    """Return a server of a site at that port; if it is None, at the usual port, or at a free one if that is taken."""
+    if port is not None:
+        return SiteServer(port, site)
+    try:
+        return SiteServer(USUAL_PORT, site)
+    except OSError:
+        return SiteServer(0, site)
 
 
 class Site:

@@ -243,7 +243,7 @@ class _Player:
     def _differ(self, placed: Placed, words: str, recorded: str, said: str) -> Never:
         raise ExpectationError(
             f"{self._replay.recording.path}, {placed.place}: the client {words}\n"
-            f"  recorded: {recorded}\n  replayed: {said}"
+            f"  recorded: {recorded}\n  said:     {said}"
         )
 
 

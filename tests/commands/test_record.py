@@ -104,7 +104,7 @@ def test_record_and_replay(start, url, tmp_path, suffix):
     first, recorded, replayed, so_far, *rows = errors.splitlines()
     assert first.startswith(f"{path}, ") and first.endswith(": the client says something else")
     assert recorded == """  recorded: '{"password":"~masked~"}'"""
-    assert replayed == """  replayed: '{"pass word":"~masked~"}'"""
+    assert replayed == """  said:     '{"pass word":"~masked~"}'"""
     assert so_far == "the conversation so far:"
     place = first.removeprefix(f"{path}, ").removesuffix(": the client says something else")
     assert rows[-1].endswith(f"  server  closes with 1008 'not as recorded: {place}'")

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 import urllib.error
@@ -244,6 +245,18 @@ def test_nothing_else_is_served(tmp_path):
             with pytest.raises(urllib.error.HTTPError, match="404") as raised:
                 fetch(address + path)
             raised.value.close()
+
+
+def test_the_usual_port_may_be_taken(tmp_path, monkeypatch):
+    """By the server of the examples, say; one that was asked for must be free."""
+    site = page.Site(tmp_path / "script.py", [], "pyodide", None, False)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        monkeypatch.setattr(page, "USUAL_PORT", taken)
+        with page.listening(None, site) as server:
+            assert server.server_port != taken
+        with pytest.raises(OSError, match="in use"):
+            page.listening(taken, site)
 
 
 @pytest.mark.parametrize(

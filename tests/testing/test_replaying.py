@@ -86,8 +86,8 @@ def test_the_fixture(websocket_server, path):
     [
         (['{"name":"b","password":"x"}'], "line 4: the client says something else"),
         (["x"], "line 4: the client says something else"),
-        ([SAID[0], "less"], "line 7: the client says something else\n  recorded: 'more'\n  replayed: 'less'\n"),
-        ([SAID[0], b"more"], "line 7: .*\n.*\n  replayed: b'more'"),
+        ([SAID[0], "less"], "line 7: the client says something else\n  recorded: 'more'\n  said:     'less'\n"),
+        ([SAID[0], b"more"], "line 7: .*\n.*\n  said:     b'more'"),
     ],
 )
 def test_a_difference(path, said, words):
@@ -101,16 +101,16 @@ def test_a_secret_is_not_shown_in_the_difference(path):
     """Of what the client says, either."""
     with pytest.raises(ExpectationError) as caught, replay(path) as server:
         asyncio.run(talk(server.url, ['{"name":"b","password":"hunter2"}']))
-    assert """  replayed: '{"name":"b","password":"~masked~"}'""" in str(caught.value)
+    assert """  said:     '{"name":"b","password":"~masked~"}'""" in str(caught.value)
 
 
 def test_a_client_that_is_silent_or_goes(write):
     """What was recorded next is told."""
     path = write({"from": "server", "text": "welcome"}, {"from": "client", "text": "more"})
-    gone = r"line 2: the client has closed\n  recorded: 'more'\n  replayed: .* 3000"
+    gone = r"line 2: the client has closed\n  recorded: 'more'\n  said:     .* 3000"
     with pytest.raises(ExpectationError, match=gone), replay(path) as server:
         asyncio.run(talk(server.url, [], (), (3000,)))
-    silent = r"line 2: the client is silent\n  recorded: 'more'\n  replayed: .*0\.1 s"
+    silent = r"line 2: the client is silent\n  recorded: 'more'\n  said:     .*0\.1 s"
     with pytest.raises(ExpectationError, match=silent), replay(path, timeout=0.1) as server:
         assert asyncio.run(talk(server.url, [], ()))[-2] == 1008
 
