@@ -621,8 +621,11 @@ def inside(runtime, script):
 
 
 @pytest.mark.once
-# Collectors that can be asked to run, and then find all: that of Bun keeps what may still be on its stack.
-@pytest.mark.runtimes("chromium", "pyodide-firefox", "brython-firefox", "node", "deno")
+# Collectors that can be asked to run, and then find all: those of Bun and MicroPython keep what may be on their stack.
+@pytest.mark.runtimes(
+    *("pyodide-chromium", "pyodide-worker-chromium", "pyscript-chromium", "pyodide-firefox", "pyodide-node"),
+    *("brython-chromium", "brython-worker-chromium", "brython-firefox", "pyodide-deno"),
+)
 @pytest.mark.requirements("GCO-06", "PYQ-23")
 def test_closed_sockets_are_garbage_in_a_page(runtime, peer):
     """After 500 sockets the browser's collector finds none: no handler, proxy or Python object holds on to them."""

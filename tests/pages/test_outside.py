@@ -24,7 +24,7 @@ def url(peer):
     return lambda *verbs: address(peer.origin, f"outside-{next(numbers)}", verbs)
 
 
-@pytest.mark.runtimes("node", "deno", "bun")
+@pytest.mark.runtimes("pyodide-node", "pyodide-deno", "pyodide-bun")
 @pytest.mark.requirements("TMO-01")
 def test_a_server_that_does_not_answer_a_close_is_given_up(runtime, url):
     """The connection ends without an error, and nothing more comes; Deno itself would wait without limit."""
