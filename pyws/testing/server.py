@@ -60,6 +60,7 @@ class WebSocketServer(Place):
         self._serving: set[asyncio.Task[None]] = set()
         self._failures: list[BaseException] = []
         self._listeners: list[asyncio.Server] = []
+        self._silent: set[Connection] = set()  # those whose request has not come
 
     def at(self, path: str) -> Place:
         """Return the place of that path, such as "/chat": its steps are for connections to it, with every query.
@@ -129,6 +130,8 @@ class WebSocketServer(Place):
         for player, task in self._players.items():
             player.connection.hurry()
             task.cancel()
+        for connection in self._silent:
+            connection.abort()
         if self._serving:
             await asyncio.wait(self._serving, timeout=BLOCKED_AFTER)
         others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -190,8 +193,12 @@ class WebSocketServer(Place):
         connection = Connection(
             reader, writer, compression=self.compression, timeout=self.timeout, changes=self._changes
         )
+        self._silent.add(connection)
         try:
-            await connection.requested()
+            try:
+                await connection.requested()
+            finally:
+                self._silent.discard(connection)
         except ConnectionOver:
             if connection.broken is not None:
                 text = "a client has sent bytes that are not a request of HTTP: does it use wss: at the address of ws:?"
@@ -249,6 +256,10 @@ class WebSocketServer(Place):
                 await _turns()
         finally:
             unsubscribe()
+        # A coroutine of the test whose client has gone ends by itself: its last lines may be assertions.
+        ending = [task for player, task in self._players.items() if player.connection.over and not task.done()]
+        if ending:
+            await asyncio.wait(ending, timeout=BLOCKED_AFTER)
 
     def _busy(self) -> bool:
         return any(player.busy for player in self._players)
