@@ -29,7 +29,7 @@ def check_headers(headers: MoreHeaders) -> list[tuple[str, str]]:
             )
         if not _TOKEN.fullmatch(name):
             raise ValueError(f"{name!r:.100} is not the name of a header")
-        if _CONTROL.search(value):
+        if _CONTROL.search(value) or any(character > "\xff" for character in value):
             raise ValueError(f"the value of the header {name} has a character that no header can have")
     return pairs
 

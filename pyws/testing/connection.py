@@ -15,7 +15,7 @@ from typing import Any
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from .arguments import MoreHeaders, check_bytes, check_close, fragments, set_headers
+from .arguments import MoreHeaders, check_bytes, check_close, check_headers, fragments, set_headers
 from .client import Client, ConnectionOver
 from .conversation import Message
 from .data import show
@@ -93,6 +93,7 @@ class Connection(Client):
         """
         if self._answered:
             return
+        check_headers(headers)
         request = await self.requested()
         self._ensure_connected()
         self._answered = True
@@ -116,10 +117,11 @@ class Connection(Client):
         """
         if self._answered:
             raise RuntimeError("the connection is accepted already: refuse before, or close")
+        check_headers(headers)
+        data = fragments((body,))[0][0]
         await self.requested()
         self._ensure_connected()
         self._answered = self._ended_here = True
-        data = body.encode() if isinstance(body, str) else bytes(body)
         reasons = {known.value: known.phrase for known in http.HTTPStatus}
         response = Response(status, reasons.get(status, ""), Headers(), data)
         response.headers["Connection"] = "close"

@@ -264,7 +264,7 @@ class Recorder:
     def _write_request(self, number: int, url: str, offered: list[str], headers: list[tuple[str, str]]) -> bool:
         # All parts are masked twice: a secret that is known after the first time is masked in all of them.
         for _ in range(2):
-            names = tuple(map(self._masks.subprotocol, offered))
+            names = tuple(self._masks.subprotocols(offered))
             masked = tuple((name, self._masks.header(name, value)) for name, value in headers)
             request = Request(self._masks.url(url), names, masked, self._file.now())
         return self._file.write(number, request)
