@@ -1,4 +1,4 @@
-"""Checks of the events of a file: what cannot be replayed is an error when the file is read, with its place.
+"""Checks of the events of a file. An event that cannot be replayed is an error when the file is read, with its place.
 
 Its law: a file that a recorder has written passes.
 """
@@ -16,7 +16,7 @@ _NO_CODE = {
 
 
 def check_event(event: Event) -> None:
-    """Raise `ValueError` for an event that nobody can replay."""
+    """Raise `ValueError` for an event that cannot be replayed."""
     match event:
         case Request():
             _check_texts(event.url, *event.subprotocols)

@@ -29,7 +29,7 @@ def check_expected(expected: object) -> None:
 
 
 def check_plain(function: Callable[..., object]) -> None:
-    """Raise `TypeError` for an `async def`: what it returns is a coroutine, which is always true."""
+    """Raise `TypeError` for an `async def`: its coroutine would always be true."""
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{describe(function)}: let the function be a plain one; an async one is not awaited here")
 

@@ -315,5 +315,5 @@ def test_a_client_that_reads_nothing(write):
     with pytest.raises(ExpectationError, match="line 1: the client reads nothing"), server:
         client = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
         client.sendall(OPENING)
-        server.wait_for_connection()
+        server.wait_for_connection(timeout=5)
     client.close()
