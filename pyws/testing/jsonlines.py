@@ -20,6 +20,7 @@ import base64
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -40,6 +41,11 @@ from .recorded import (
     Request,
     Response,
 )
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows does not let a file be emptied that another program writes
+    fcntl = None  # type: ignore[assignment]
 
 VERSION = 1
 """The version of the format."""
@@ -198,17 +204,34 @@ def _flat(headers: dict[str, Any]) -> Headers:
     return tuple(flat)
 
 
+def _take(descriptor: int, path: "str | os.PathLike[str]") -> None:
+    """Lock a file, so that no other recorder writes into it, and empty it; raise `BlockingIOError` if one does."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(error.errno, "another recorder writes this file", os.fspath(path)) from None
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.ftruncate(descriptor, 0)
+
+
 class JsonLinesWriter:
     """Writes a recording line by line: all lines can be read, at every moment at which the program is ended.
 
-    Raises `FileExistsError` if the file exists, unless `overwrite`; `OSError` if it cannot be written.
+    Raises `FileExistsError` if the file exists, unless `overwrite`; `OSError` if it cannot be written, or if another
+    recorder writes it.
     """
 
     def __init__(self, path: "str | os.PathLike[str]", overwrite: bool = False) -> None:
         # Not all secrets can be recognized: only the user may read the file.
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if overwrite else os.O_EXCL)
+        flags = os.O_WRONLY | os.O_CREAT | (0 if overwrite else os.O_EXCL)
         descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
         self._file = open(descriptor, "wb", buffering=0)  # noqa: SIM115 - `close` closes it
+        try:
+            _take(descriptor, path)
+        except OSError:
+            self._file.close()
+            raise
         self.started = time.time()
         started = datetime.fromtimestamp(self.started, UTC).isoformat(timespec="milliseconds")
         try:
