@@ -60,6 +60,7 @@ class WebSocketServer(Place):
         self._serving: set[asyncio.Task[None]] = set()
         self._failures: list[BaseException] = []
         self._listeners: list[asyncio.Server] = []
+        self._running = False
         self._silent: set[Connection] = set()  # those whose request has not come
 
     def at(self, path: str) -> Place:
@@ -100,17 +101,22 @@ class WebSocketServer(Place):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="pyws.testing", daemon=True)
         self._thread.start()
+        self._running = True
         self._port = self._call(self._listen(None))
 
     def stop(self) -> None:
         """End all connections, with 1001 where one is open, and the thread. `with` does this."""
         self._call(self._stop())
+        self._running = False
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the thread of the server; raise `RuntimeError` if that is blocked."""
+        """Run a coroutine in the thread of the server; raise `RuntimeError` if that is blocked, or does not run."""
+        if not self._running:
+            coroutine.close()
+            raise RuntimeError("the server does not run: use it in a with statement, and ask inside of that")
         alive = threading.Event()
         self._loop.call_soon_threadsafe(alive.set)
         if not alive.wait(BLOCKED_AFTER):

@@ -543,3 +543,26 @@ def test_a_time_without_end(server):
     timer.start()
     assert server.wait_for("b", timeout=1e300) == "b"
     timer.join()
+
+
+@pytest.mark.once
+def test_a_wait_for_a_connection_has_the_time_of_the_server(server):
+    server.timeout = 0.05
+    with connect(server.url) as client:
+        connection = server.wait_for_connection(timeout=5)
+        with pytest.raises(ExpectationError, match=r"waited 0\.05 s for 'a'"):
+            connection.wait_for("a")
+        with pytest.raises(ExpectationError, match=r"waited 0\.05 s for the client to close"):
+            connection.wait_closed()
+        client.send("a")
+
+
+@pytest.mark.once
+def test_a_server_that_does_not_run():
+    server = WebSocketServer()
+    with pytest.raises(RuntimeError, match="the server does not run"):
+        server.check()
+    with server:
+        pass
+    with pytest.raises(RuntimeError, match="the server does not run"):
+        server.check()
