@@ -47,6 +47,8 @@ class Client:
         """The reason in the Close frame of the client."""
         self.broken: str | None = None
         """Words for the bytes of the client that break the protocol; None if there are none."""
+        self.timeout: float | None = None
+        """Seconds that a wait lasts by default; None for those of `changes`."""
         self._changes = changes
         self._inbox: deque[Message] = deque()
         self._news = asyncio.Event()
@@ -91,23 +93,27 @@ class Client:
         Messages that came before count, and messages of other content do no harm. Raises `ExpectationError` after
         `timeout` seconds, or when the client has closed.
         """
-        message: Message = self._changes.wait(self._heard(expected), timeout, lambda: self._shown(describe(expected)))
+        message: Message = self._changes.wait(
+            self._heard(expected), self._limit(timeout), lambda: self._shown(describe(expected))
+        )
         return message
 
     async def async_wait_for(self, expected: Any, *, timeout: float | None = None) -> Message:
         """The same as `wait_for`, for a coroutine."""
         message: Message = await self._changes.async_wait(
-            self._heard(expected), timeout, lambda: self._shown(describe(expected))
+            self._heard(expected), self._limit(timeout), lambda: self._shown(describe(expected))
         )
         return message
 
     def wait_closed(self, *, timeout: float | None = None) -> None:
         """Block until the client has closed, or the connection is lost."""
-        self._changes.wait(lambda: self.over or None, timeout, lambda: self._shown("the client to close"))
+        self._changes.wait(lambda: self.over or None, self._limit(timeout), lambda: self._shown("the client to close"))
 
     async def async_wait_closed(self, *, timeout: float | None = None) -> None:
         """The same as `wait_closed`, for a coroutine."""
-        await self._changes.async_wait(lambda: self.over or None, timeout, lambda: self._shown("the client to close"))
+        await self._changes.async_wait(
+            lambda: self.over or None, self._limit(timeout), lambda: self._shown("the client to close")
+        )
 
     def search(self, expected: Any) -> Callable[[], Message | None]:
         """Return a function that returns the first message as expected, or None; each call looks at new rows only."""
@@ -140,6 +146,9 @@ class Client:
             return message
 
         return ready
+
+    def _limit(self, timeout: float | None) -> float | None:
+        return self.timeout if timeout is None else timeout
 
     def _shown(self, words: str) -> str:
         return f"{words}\n{self.conversation.show()}"

@@ -15,7 +15,7 @@ from typing import Any
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from .arguments import MoreHeaders, check_close, fragments, set_headers
+from .arguments import MoreHeaders, check_bytes, check_close, check_headers, fragments, set_headers
 from .client import Client, ConnectionOver
 from .conversation import Message
 from .data import show
@@ -93,6 +93,7 @@ class Connection(Client):
         """
         if self._answered:
             return
+        check_headers(headers)
         request = await self.requested()
         self._ensure_connected()
         self._answered = True
@@ -116,10 +117,11 @@ class Connection(Client):
         """
         if self._answered:
             raise RuntimeError("the connection is accepted already: refuse before, or close")
+        check_headers(headers)
+        data = fragments((body,))[0][0]
         await self.requested()
         self._ensure_connected()
         self._answered = self._ended_here = True
-        data = body.encode() if isinstance(body, str) else bytes(body)
         reasons = {known.value: known.phrase for known in http.HTTPStatus}
         response = Response(status, reasons.get(status, ""), Headers(), data)
         response.headers["Connection"] = "close"
@@ -233,16 +235,18 @@ class Connection(Client):
         """Send a Ping of at most 125 bytes; the Pong of the client is a row of the conversation."""
         await self.accept()
         self._ensure_open()
-        self._note("server", "ping", bytes(data))
-        self._wire.ping(data)
+        payload = check_bytes("ping", data)
+        self._note("server", "ping", payload)
+        self._wire.ping(payload)
 
     @in_its_loop
     async def write(self, data: bytes) -> None:
         """Write bytes as they are: before the answer to the opening handshake they are instead of it."""
+        payload = check_bytes("write", data)
         self._ensure_connected()
         self._answered = True
-        self._note("server", "write", bytes(data))
-        self._wire.write(data)
+        self._note("server", "write", payload)
+        self._wire.write(payload)
         await self._drain()
 
     # The end
@@ -312,6 +316,10 @@ class Connection(Client):
     def hurry(self) -> None:
         """End all delays: the test is over."""
         self._ending.set()
+
+    def abort(self) -> None:
+        """End TCP at once: the test is over, and the client has sent no request."""
+        self._wire.abort()
 
     async def finish(self) -> None:
         """End the connection: with 1001 if it is open, and after a time limit in any case."""

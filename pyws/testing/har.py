@@ -19,6 +19,8 @@ from typing import IO, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from ..version import __version__
+from .eventchecks import check_event
+from .harfields import fields, number, objects, one_of, text
 from .recorded import (
     Close,
     Event,
@@ -38,6 +40,8 @@ TEXT, BINARY = 1, 2
 
 ERROR = -1
 """The opcode in Chromium's files of a failure of the connection."""
+OPCODES = (TEXT, BINARY, ERROR, 0, 8, 9, 10)
+"""All opcodes that a file may have: https://www.rfc-editor.org/rfc/rfc6455#section-11.8"""
 
 SUBPROTOCOL = "sec-websocket-protocol"
 
@@ -59,15 +63,17 @@ class HarReader:
         self._events: list[list[Placed]] = []
         self._starts = [_seconds(entry.get("startedDateTime")) for entry in self._entries]
         self.started = min(self._starts, default=0.0)
-        for number, entry in enumerate(self._entries, 1):
+        for count, entry in enumerate(self._entries, 1):
             try:
-                events = list(self._read(entry, self._starts[number - 1]))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise RecordingError(f"{path}, WebSocket {number}: {_describe(error)}") from None
+                events = list(self._read(entry, self._starts[count - 1]))
+                for placed in events:
+                    _check(placed)
+            except ValueError as error:
+                raise RecordingError(f"{path}, WebSocket {count}: {error}") from None
             request = events[0].event
             assert isinstance(request, Request)
             messages = sum(isinstance(placed.event, Message) for placed in events)
-            self.conversations.append(RecordedConversation(number, request.url, messages))
+            self.conversations.append(RecordedConversation(count, request.url, messages))
             self._events.append(events)
 
     def events(self, conversation: RecordedConversation) -> Iterator[Placed]:
@@ -75,33 +81,38 @@ class HarReader:
         return iter(self._events[conversation.number - 1])
 
     def _read(self, entry: dict[str, Any], started: float) -> Iterator[Placed]:
-        request, response = entry["request"], entry["response"]
+        request, response = fields(entry, "request"), fields(entry, "response")
         headers = _headers(request)
         offered = [name.strip() for name in _values(headers, SUBPROTOCOL).split(",") if name.strip()]
-        url = str(request["url"])
+        url = text(request, "url")
         if url.startswith("http"):
             url = "ws" + url.removeprefix("http")
         start = max(0.0, started - self.started)
         yield Placed("its request", Request(url, tuple(offered), _without(headers, SUBPROTOCOL), start))
-        status = int(response.get("status") or 0)
+        status = int(number(response, "status"))
+        messages = objects(entry, "_webSocketMessages")
         if not status:
-            refusal = next((code for code in map(_refusal, entry.get("_webSocketMessages") or []) if code), None)
+            refusal = next((code for code in map(_refusal, messages) if code), None)
             yield Placed("its response", Response(refusal, time=start) if refusal else Lost("server", start))
             return
         answer = _headers(response)
-        latest = start + max(0.0, float(entry.get("time") or 0) / 1000) * (status != 101)
+        latest = start + max(0.0, number(entry, "time") / 1000) * (status != 101)
         chosen = _values(answer, SUBPROTOCOL) or None
-        body = _body(response.get("content") or {}) if status != 101 else ""
+        body = _body(fields(response, "content", {})) if status != 101 else ""
         yield Placed("its response", Response(status, chosen, _without(answer, SUBPROTOCOL), body, latest))
-        for number, message in enumerate(entry.get("_webSocketMessages") or [], 1):
-            latest = max(latest, float(message.get("time") or 0) - self.started)
-            event = _message(message, number, latest)
+        for count, message in enumerate(messages, 1):
+            try:
+                latest = max(latest, number(message, "time") - self.started)
+                event = _message(message, latest)
+            except ValueError as error:
+                raise ValueError(f"message {count}: {error}") from None
             if event is not None:
-                yield Placed(f"message {number}", event)
+                yield Placed(f"message {count}", event)
             if isinstance(event, Lost):
                 return
-        if (end := entry.get("_webSocketClose")) is not None:
-            latest = max(latest, float(end.get("time") or 0) - self.started)
+        if entry.get("_webSocketClose") is not None:
+            end = fields(entry, "_webSocketClose")
+            latest = max(latest, number(end, "time") - self.started)
             yield Placed("its end", _end(end, latest))
 
 
@@ -109,8 +120,11 @@ def _is_websocket(entry: dict[str, Any]) -> bool:
     return entry.get("_resourceType") == "websocket" or "_webSocketMessages" in entry
 
 
-def _describe(error: Exception) -> str:
-    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
+def _check(placed: Placed) -> None:
+    try:
+        check_event(placed.event)
+    except ValueError as error:
+        raise ValueError(f"{placed.place}: {error}") from None
 
 
 def _seconds(text: Any) -> float:
@@ -121,9 +135,17 @@ def _seconds(text: Any) -> float:
 
 
 def _headers(part: dict[str, Any]) -> Headers:
-    """Return the headers of a request or response. Chromium writes those of HTTP/2, such as ":method", too."""
-    headers = part.get("headers") or []
-    return tuple((str(it["name"]), str(it["value"])) for it in headers if not it["name"].startswith(":"))
+    """Return the headers of a request or response.
+
+    Chromium writes those of HTTP/2, such as ":method", too, and several of one name, such as Set-Cookie, as lines of
+    one value. Characters beyond ISO 8859-1 are bytes of UTF-8 on the wire.
+    """
+    pairs = [(text(it, "name"), value) for it in objects(part, "headers") for value in text(it, "value").split("\n")]
+    return tuple((name, _on_the_wire(value)) for name, value in pairs if not name.startswith(":"))
+
+
+def _on_the_wire(value: str) -> str:
+    return value.encode(errors="replace").decode("latin-1") if any(it > "\xff" for it in value) else value
 
 
 def _values(headers: Headers, wanted: str) -> str:
@@ -135,28 +157,25 @@ def _without(headers: Headers, unwanted: str) -> Headers:
 
 
 def _body(content: dict[str, Any]) -> str:
-    text = str(content.get("text") or "")
-    return base64.b64decode(text).decode("utf-8", "replace") if content.get("encoding") == "base64" else text
+    body = text(content, "text", "")
+    return base64.b64decode(body).decode("utf-8", "replace") if content.get("encoding") == "base64" else body
 
 
-def _message(message: dict[str, Any], number: int, time: float) -> Event | None:
+def _message(message: dict[str, Any], time: float) -> Event | None:
     """Return the event of a message; None for a frame that is not a message."""
-    kind, opcode, data = message.get("type"), message.get("opcode", TEXT), message.get("data")
-    if kind == "error" or opcode == ERROR:
+    opcode = one_of(message, "opcode", *OPCODES, default=TEXT)
+    if message.get("type") == "error" or opcode == ERROR:
         return Lost("server", time)
     if opcode not in (TEXT, BINARY):
         return None
-    if kind not in ("send", "receive"):
-        raise ValueError(f"message {number}: type must be send or receive")
-    if not isinstance(data, str):
-        raise ValueError(f"message {number}: data must be a text")
+    kind, data = one_of(message, "type", "send", "receive"), text(message, "data")
     sender: Any = "client" if kind == "send" else "server"
     if opcode == TEXT:
         return Message(sender, data, time)
     try:
         return Message(sender, base64.b64decode(data, validate=True), time)
     except ValueError:
-        raise ValueError(f"message {number}: data of a binary message must be base64") from None
+        raise ValueError("data of a binary message must be base64") from None
 
 
 def _refusal(message: dict[str, Any]) -> int | None:
@@ -166,13 +185,13 @@ def _refusal(message: dict[str, Any]) -> int | None:
 
 
 def _end(end: dict[str, Any], time: float) -> Event:
-    sender: Any = "client" if end["type"] == "send" else "server"
+    sender: Any = "client" if one_of(end, "type", "send", "receive") == "send" else "server"
     if end.get("lost"):
         return Lost(sender, time)
     code = end.get("code")
     if code is not None and (not isinstance(code, int) or not 1000 <= code <= 4999):
         raise ValueError("the code of _webSocketClose must be from 1000 to 4999, or null")
-    return Close(sender, code, str(end.get("reason") or ""), bool(end.get("clean", True)), time)
+    return Close(sender, code, text(end, "reason", ""), bool(end.get("clean", True)), time)
 
 
 # Writing.

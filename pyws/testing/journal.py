@@ -14,6 +14,7 @@ from typing import Any, Self
 from ..websocket import WebSocket
 from ..websocketstream import WebSocketStream
 from .data import show
+from .expectations import ask, check_plain
 from .waiting import Changes
 
 JournalRow = tuple[Any, ...]
@@ -77,6 +78,8 @@ class Journal:
     def _search(self, expected: Any) -> Callable[[], JournalRow | None]:
         if not isinstance(expected, (str, tuple)) and not callable(expected):
             raise TypeError(f"a row is a tuple: expect one, its first word or a function, not {expected!r}")
+        if callable(expected):
+            check_plain(expected)
         position = 0
 
         def look() -> JournalRow | None:
@@ -84,7 +87,7 @@ class Journal:
             while position < len(self.rows):
                 row = self.rows[position]
                 position += 1
-                if expected(row) if callable(expected) else expected in (row, row[0]):
+                if ask(expected, row) if callable(expected) else expected in (row, row[0]):
                     return row
             return None
 

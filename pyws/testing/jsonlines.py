@@ -20,13 +20,15 @@ import base64
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .jsontext import STYLES, JsonStyle, parse
+from .eventchecks import Order, check_event
+from .jsontext import STYLES, JsonStyle, parse, refuse, unique
 from .recorded import (
     Close,
     Event,
@@ -39,6 +41,11 @@ from .recorded import (
     Request,
     Response,
 )
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows does not let a file be emptied that another program writes
+    fcntl = None  # type: ignore[assignment]
 
 VERSION = 1
 """The version of the format."""
@@ -143,7 +150,10 @@ def read(line: dict[str, Any], latest: float) -> Event:
         expected, words = _TYPES.get(key, (object, ""))
         if not isinstance(value, expected) or (isinstance(value, bool) and expected not in (bool, object)):
             raise ValueError(f"{key} must be {words}")
-    seconds = float(line.get("time", latest))
+    try:
+        seconds = float(line.get("time", latest))
+    except OverflowError:
+        seconds = float("inf")
     if not 0 <= seconds < float("inf"):
         raise ValueError("time must be a number of seconds")
     only = {"request": "client", "response": "server"}.get(kind)
@@ -162,14 +172,12 @@ def read(line: dict[str, Any], latest: float) -> Event:
             headers = _flat(line.get("headers", {}))
             return Response(line["response"], line.get("subprotocol"), headers, line.get("body", ""), seconds)
         case "close":
-            if line["close"] is None and line.get("reason"):
-                raise ValueError("a Close frame without a code has no reason")
             if line["close"] is not None and not 1000 <= line["close"] <= 4999:
                 raise ValueError("close must be a code from 1000 to 4999, or null for none")
-            if len(line.get("reason", "").encode("utf-8", "replace")) > 123:
-                raise ValueError("reason must be at most 123 bytes of UTF-8")
             return Close(sender, line["close"], line.get("reason", ""), line.get("clean", True), seconds)
         case "lost":
+            if not line["lost"]:
+                raise ValueError("lost must be true")
             return Lost(sender, seconds)
     return Message(sender, _data(kind, line), seconds)
 
@@ -196,17 +204,34 @@ def _flat(headers: dict[str, Any]) -> Headers:
     return tuple(flat)
 
 
+def _take(descriptor: int, path: "str | os.PathLike[str]") -> None:
+    """Lock a file, so that no other recorder writes into it, and empty it; raise `BlockingIOError` if one does."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(error.errno, "another recorder writes this file", os.fspath(path)) from None
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.ftruncate(descriptor, 0)
+
+
 class JsonLinesWriter:
     """Writes a recording line by line: all lines can be read, at every moment at which the program is ended.
 
-    Raises `FileExistsError` if the file exists, unless `overwrite`; `OSError` if it cannot be written.
+    Raises `FileExistsError` if the file exists, unless `overwrite`; `OSError` if it cannot be written, or if another
+    recorder writes it.
     """
 
     def __init__(self, path: "str | os.PathLike[str]", overwrite: bool = False) -> None:
         # Not all secrets can be recognized: only the user may read the file.
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if overwrite else os.O_EXCL)
+        flags = os.O_WRONLY | os.O_CREAT | (0 if overwrite else os.O_EXCL)
         descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
         self._file = open(descriptor, "wb", buffering=0)  # noqa: SIM115 - `close` closes it
+        try:
+            _take(descriptor, path)
+        except OSError:
+            self._file.close()
+            raise
         self.started = time.time()
         started = datetime.fromtimestamp(self.started, UTC).isoformat(timespec="milliseconds")
         try:
@@ -229,6 +254,19 @@ class JsonLinesWriter:
             rest = rest[self._file.write(rest) :]
 
 
+def _why(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8, at byte {error.start + 1}"
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is not JSON, at character {error.pos + 1}: {error.msg}"
+    return f"it is not JSON: {error}"
+
+
+def _is_cut(text: bytes, error: Exception) -> bool:
+    """Tell whether the end of a line is missing, and nothing else is wrong with it."""
+    return not text.endswith(b"}") or (isinstance(error, json.JSONDecodeError) and error.pos >= len(error.doc))
+
+
 class JsonLinesReader:
     """Reads a recording, line by line: once to check it, and again each time when events are asked for."""
 
@@ -237,7 +275,13 @@ class JsonLinesReader:
         self.started = 0.0
         self.conversations: list[RecordedConversation] = []
         found: dict[int, RecordedConversation] = {}
+        orders: dict[int, Order] = {}
         for offset, count, number, event in self._lines(0, 1, None):
+            try:
+                check_event(event)
+                orders.setdefault(number, Order()).check(event, f"line {count}")
+            except ValueError as error:
+                raise self._error(count, str(error)) from None
             conversation = found.get(number)
             if conversation is None:
                 conversation = found[number] = RecordedConversation(len(found) + 1, start=offset, line=count)
@@ -257,26 +301,27 @@ class JsonLinesReader:
 
     def _lines(self, start: int, first: int, last: int | None) -> Iterator[tuple[int, int, int, Event]]:
         """Yield offset, number, conversation, event of each line, from that at `start`, the line `first`, to `last`."""
-        latest, offset = 0.0, start
+        latest, offset, recorded = 0.0, start, start > 0
         with open(self._path, "rb") as file:
             file.seek(start)
             for count, data in enumerate(file, first):
                 if last is not None and offset > last:
                     return
                 begin, offset = offset, offset + len(data)
-                text = data.strip()
+                text = data.removeprefix(b"\xef\xbb\xbf" if not begin else b"").strip()
                 if not text or text.startswith((b"#", b"//")):
                     continue
                 try:
-                    line = json.loads(text)
+                    line = json.loads(text.decode(), parse_constant=refuse, object_pairs_hook=unique)
                 except (ValueError, RecursionError) as error:
-                    if not data.endswith(b"\n") and begin:
+                    if recorded and not data.endswith(b"\n") and _is_cut(text, error):
                         return  # the recorder was ended while it wrote this line
-                    raise self._error(count, f"it is not JSON ({error})") from None
+                    raise self._error(count, _why(error)) from None
                 if not isinstance(line, dict):
                     raise self._error(count, "it must be a JSON object")
                 if "recording" in line:
                     self._read_version(count, line)
+                    recorded = True
                     continue
                 try:
                     event = read(line, latest)
@@ -289,6 +334,8 @@ class JsonLinesReader:
                 yield begin, count, number, event
 
     def _read_version(self, count: int, line: dict[str, Any]) -> None:
+        if "request" in line or "from" in line:
+            raise self._error(count, "the line with recording has no event: give it a line of its own")
         if line["recording"] != VERSION:
             raise self._error(count, f"recording must be {VERSION}: a newer pyws has written it")
         try:

@@ -15,18 +15,20 @@ MAX_FAILURES = 16
 _BRACKET = re.compile(r"[\[{]")
 
 
-def _refuse(constant: str) -> None:
+def refuse(constant: str) -> None:
+    """Raise `ValueError` for NaN and Infinity, which Python reads and JSON does not have."""
     raise ValueError(f"{constant} is not JSON")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these keys and values; raise `ValueError` if a key is there twice."""
     value = dict(pairs)
     if len(value) < len(pairs):
         raise ValueError("a key is there twice: a dictionary would lose a value")
     return value
 
 
-_decoder = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_unique)
+_decoder = json.JSONDecoder(parse_constant=refuse, object_pairs_hook=unique)
 
 
 @dataclass(frozen=True)

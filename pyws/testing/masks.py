@@ -11,8 +11,16 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from .jsontext import JsonStyle, documents
-from .secretforms import ASSIGNED, LINE, QUOTED, USER, find_forms
-from .secretnames import is_before_secret, is_count, is_random, is_secret_name, normalized, split_subprotocol
+from .secretforms import ASSIGNED, ELEMENT, LINE, NAMED, QUOTED, USER, find_forms
+from .secretnames import (
+    is_before_secret,
+    is_count,
+    is_password,
+    is_random,
+    is_secret_name,
+    normalized,
+    split_subprotocol,
+)
 
 MASK = "~masked~"
 """The text that stands for a secret. URLs, headers, JSON and names of subprotocols may contain it as it is."""
@@ -26,6 +34,9 @@ MAX_KNOWN = 1000
 _CREDENTIALS = frozenset(("authorization", "proxy-authorization"))
 _COOKIES = frozenset(("cookie", "set-cookie"))
 _URLS = frozenset(("origin", "referer", "location", "content-location"))
+# How objects of JSON are written that have a name and a value: a header, a field of a form.
+_TITLES = ("name", "key", "header", "field", "id", "param")
+_VALUES = ("value", "val")
 _NO_SECRETS = frozenset(("user-agent", "sec-websocket-extensions", "date"))
 
 Pattern = str | re.Pattern[str]
@@ -80,21 +91,34 @@ class Masks:
         """Return the value of a header without its secrets. Call it for the headers before the messages."""
         value, lower = self._custom(value), name.lower()
         if lower in _CREDENTIALS:
-            scheme, _, credentials = value.strip().rpartition(" ")
-            self._learn_credentials(credentials)
+            # After the scheme all is secret: parameters, as of Digest, too. Without a scheme all of it is.
+            scheme, space, credentials = value.strip().partition(" ")
+            if not space:
+                scheme, credentials = "", scheme
+            self._learn_credentials(credentials.strip())
             return f"{scheme} {MASK}".lstrip()
         if lower in _COOKIES:
             for cookie in value.split(";") if lower == "cookie" else [value.partition(";")[0]]:
                 self._learn(cookie.partition("=")[2].strip())
             return MASK
         if lower == "sec-websocket-protocol":
-            return ", ".join(self.subprotocol(part.strip()) for part in value.split(","))
+            return ", ".join(self.subprotocols([part.strip() for part in value.split(",")]))
         if lower in _URLS:
             return self.url(value)
         if lower not in _NO_SECRETS and (self._is_secret(name) or (" " not in value and is_random(value))):
             self._learn(value)
             return MASK
         return self._hide_known(self._plain(value))
+
+    def subprotocols(self, names: Iterable[str]) -> list[str]:
+        """Return the names that a client offers; one after a name such as "access_token" is a token."""
+        masked: list[str] = []
+        before = ""
+        for name in names:
+            alone = bool(before) and self._is_secret(before) and not split_subprotocol(before)[1]
+            masked.append(self._hide(name) if alone else self.subprotocol(name))
+            before = name
+        return masked
 
     def subprotocol(self, name: str) -> str:
         """Return the name of a subprotocol; of one that carries a token, the beginning, and the mask."""
@@ -126,6 +150,7 @@ class Masks:
         except UnicodeDecodeError:
             text = data.decode("latin-1")  # each byte is a character: no byte is lost
             masked = QUOTED.sub(self._hide_quoted, self._forms(self._match_patterns(text)))
+            masked = ASSIGNED.sub(self._hide_assigned, masked)
             for known in self._known:
                 masked = masked.replace(known.encode().decode("latin-1"), MASK)
             return data if masked == text else masked.encode("latin-1")
@@ -146,8 +171,10 @@ class Masks:
 
     def _learn(self, secret: str) -> None:
         for text in (secret, unquote_plus(secret)):
-            if len(text) >= MIN_KNOWN and MASK not in text and len(self._known) < MAX_KNOWN:
-                self._known[text] = None
+            new = len(text) >= MIN_KNOWN and MASK not in text and text not in MASK and text not in self._known
+            if new and len(self._known) < MAX_KNOWN:
+                # The longest first: a shorter one may be a part of it, whose rest would be shown.
+                self._known = dict.fromkeys(sorted([*self._known, text], key=len, reverse=True))
 
     def _learn_credentials(self, credentials: str) -> None:
         self._learn(credentials)
@@ -219,9 +246,14 @@ class Masks:
             text = USER.sub(lambda match: self._hide(match[0]), text)
         if ":" in text or "," in text:
             text = QUOTED.sub(self._hide_quoted, text)
+        text = LINE.sub(self._hide_line, text)
         if "=" in text:
             text = ASSIGNED.sub(self._hide_assigned, text)
-        return LINE.sub(self._hide_line, text)
+        if ":" in text:
+            text = NAMED.sub(self._hide_named, text)
+        if "</" in text:
+            text = ELEMENT.sub(self._hide_assigned, text)
+        return text
 
     def _forms(self, text: str) -> str:
         parts, position = [], 0
@@ -241,10 +273,13 @@ class Masks:
 
     def _hide_assigned(self, match: re.Match[str]) -> str:
         value = match[match.lastgroup or 0]
-        if not self._is_secret(match["name"]) or MASK in value:
+        if not self._is_secret(unquote_plus(match["name"])) or MASK in value:
             return match[0]
         start, end = (place - match.start() for place in match.span(match.lastgroup or 0))
         return match[0][:start] + self._hide(value) + match[0][end:]
+
+    def _hide_named(self, match: re.Match[str]) -> str:
+        return self._hide_assigned(match) if is_password(match["name"]) else match[0]
 
     def _hide_line(self, match: re.Match[str]) -> str:
         value = match["value"]
@@ -272,11 +307,12 @@ class Masks:
 
     def _object(self, value: dict[str, Any], secret: bool) -> dict[str, Any]:
         # {"name": "Authorization", "value": "..."} is a header, too.
-        title = next((value[key] for key in ("name", "key", "header") if isinstance(value.get(key), str)), "")
-        named = bool(title) and self._is_secret(title)
+        title = next((value[key] for key in _TITLES if isinstance(value.get(key), str)), "")
+        kind = value.get("type")
+        named = (bool(title) and self._is_secret(title)) or (isinstance(kind, str) and is_password(kind))
         return {
             self._hide_known(self._forms(key)): self._value(
-                item, (secret or self._is_secret(key) or (named and key == "value")) and not self._is_shown(key), key
+                item, (secret or self._is_secret(key) or (named and key in _VALUES)) and not self._is_shown(key), key
             )
             for key, item in value.items()
         }

@@ -20,6 +20,7 @@ from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response as HttpResponse
 
 from ..cpython.url import is_this_machine, parse
+from .arguments import MoreHeaders, check_headers
 from .masks import Masks
 from .recorded import Lost, Request, Response, form
 from .recordingfile import RecordingFile
@@ -55,7 +56,7 @@ class Recorder:
         *,
         masks: Masks | None = None,
         overwrite: bool = False,
-        headers: Iterable[tuple[str, str]] = (),
+        headers: MoreHeaders = (),
         tls: ssl.SSLContext | None = None,
         proxy: str | None = None,
         origins: Iterable[str] = (),
@@ -69,7 +70,7 @@ class Recorder:
         self._path = path
         self._masks = masks or Masks()
         self._overwrite = overwrite
-        self._headers = list(headers)
+        self._headers = check_headers(headers)
         self._tls = tls
         self._proxy = proxy
         self._origins = frozenset(origins)
@@ -77,6 +78,7 @@ class Recorder:
         self._port = port
         self._note = note
         self._connections = connections
+        self._server: Server | None = None
         self._ended = 0
         self._enough = asyncio.Event()
         self._count = 0
@@ -87,6 +89,8 @@ class Recorder:
     @property
     def address(self) -> str:
         """The address for clients, such as "ws://127.0.0.1:49152"; ask for it after the start."""
+        if self._server is None:
+            raise RuntimeError("the recorder has not started: use it in a with statement")
         return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     @property
@@ -127,7 +131,7 @@ class Recorder:
         """Make the file, and listen. Call it once."""
         self._file = RecordingFile(self._path, self._masks, self._overwrite)
         try:
-            self._server: Server = await serve(
+            self._server = await serve(
                 self._pass_on,
                 "127.0.0.1",
                 self._port,
@@ -149,10 +153,12 @@ class Recorder:
     async def stop(self) -> None:
         """Wait for what a side has begun to close, close the rest with 1001, and finish the file. Call it once.
 
-        Raises `OSError` if the recording is not complete, because it could not be written.
+        Raises `OSError` if the recording is not complete, because it could not be written; the exception of a function
+        that masks.
         """
         for relay in self._relays:
             relay.stopping = not relay.is_ending
+        assert self._server is not None
         self._server.close()
         for dialing in list(self._dialing):
             dialing.cancel()
@@ -167,7 +173,10 @@ class Recorder:
     def _note_end(self, text: str) -> None:
         """Note that a connection has ended."""
         if self._file.failure is not None:
-            text = f"the recording cannot be written: {self._file.failure}"
+            failure = self._file.failure
+            # The text of an exception of a function that masks may have a secret.
+            words = failure if isinstance(failure, OSError) else type(failure).__name__
+            text = f"the recording cannot be written: {words}"
             self._enough.set()
         self._note(text)
         self._ended += 1
@@ -178,6 +187,17 @@ class Recorder:
 
     async def _open(self, client: ServerConnection, request: HttpRequest) -> HttpResponse | None:
         """Open the leg to the server; return the refusal for the client, or None to accept."""
+        try:
+            return await self._open_leg(client, request)
+        except Exception as error:
+            # A function that masks has failed: nothing more is written, so that no secret is.
+            self._file.fail(error)
+            if client in self._opening:
+                self._opening.pop(client).server.transport.abort()
+            self._note_end("")
+            return client.respond(500, "The recording cannot be written.\n")
+
+    async def _open_leg(self, client: ServerConnection, request: HttpRequest) -> HttpResponse | None:
         origin = request.headers.get("Origin")
         if origin is not None and not self._is_allowed(origin):
             self._note(f"a page of another origin was refused; to allow it: --allow-origin {origin}")
@@ -264,7 +284,7 @@ class Recorder:
     def _write_request(self, number: int, url: str, offered: list[str], headers: list[tuple[str, str]]) -> bool:
         # All parts are masked twice: a secret that is known after the first time is masked in all of them.
         for _ in range(2):
-            names = tuple(map(self._masks.subprotocol, offered))
+            names = tuple(self._masks.subprotocols(offered))
             masked = tuple((name, self._masks.header(name, value)) for name, value in headers)
             request = Request(self._masks.url(url), names, masked, self._file.now())
         return self._file.write(number, request)

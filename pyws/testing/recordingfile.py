@@ -24,8 +24,9 @@ class RecordingFile:
 
     def __init__(self, path: "str | os.PathLike[str]", masks: Masks, overwrite: bool = False) -> None:
         self.masks = masks
-        self.failure: OSError | None = None
-        """The error because of which the recording is not complete, such as a full disk; None if there is none."""
+        self.failure: Exception | None = None
+        """The error because of which the recording is not complete: a full disk, an exception of a function of the
+        program that masks; None if there is none."""
         self._path = Path(path)
         self._lines = self._path
         if form(path) == ".har":
@@ -50,6 +51,10 @@ class RecordingFile:
             except OSError as error:
                 self.failure = error
         return self.failure is None
+
+    def fail(self, error: Exception) -> None:
+        """Write nothing more, because of that error."""
+        self.failure = self.failure or error
 
     def finish(self) -> None:
         """Close the file, and write the archive if it is one; raise the failure if there is one. Call it once."""

@@ -64,7 +64,11 @@ class Relay:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 data = await source.recv()
-                masked = masks.text(data) if isinstance(data, str) else masks.binary(data)
+                try:
+                    masked = masks.text(data) if isinstance(data, str) else masks.binary(data)
+                except Exception as error:
+                    file.fail(error)
+                    return
                 if not file.write(self.number, Message(sender, masked, file.now())):
                     return
                 with contextlib.suppress(ConnectionClosed):  # the other pump sees its end
@@ -86,7 +90,11 @@ class Relay:
                 self._file.write(self.number, Lost(sender, at))
             else:
                 code = None if frame.code == 1005 else int(frame.code)
-                reason = self._file.masks.text(frame.reason)
+                try:
+                    reason = self._file.masks.text(frame.reason)
+                except Exception as error:
+                    self._file.fail(error)
+                    reason = ""
                 self._file.write(self.number, Close(sender, code, reason, clean, at))
             self.ended_by = sender
 

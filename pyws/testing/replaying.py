@@ -4,6 +4,7 @@ Its law: events are replayed in the order of the file. A message of the server g
 happened; an event of the client is waited for. Once the client has closed, other messages of the server are skipped.
 """
 
+import asyncio
 import contextlib
 import os
 import re
@@ -162,7 +163,7 @@ class _Player:
             case Close(sender="client") | Lost(sender="client"):
                 await self._hear_close(placed, event)
             case Message() if not self._ended:
-                await connection.send(event.data)
+                await self._send(placed, event)
             case Close() if not self._ended:
                 await connection.close(event.code, event.reason)
                 self._ended = True
@@ -218,6 +219,14 @@ class _Player:
                 await self._end_differing(placed, "closes differently", words, describe_close(over.code, over.reason))
             return
         await self._end_differing(placed, "says more", words, self._show(said))
+
+    async def _send(self, placed: Placed, recorded: Message) -> None:
+        """Send a message; a client that reads nothing for the time limit differs."""
+        try:
+            async with asyncio.timeout(self._connection.timeout):
+                await self._connection.send(recorded.data)
+        except TimeoutError:
+            self._differ(placed, "reads nothing", self._show(recorded.data), "it waits in the buffers of the network")
 
     async def _receive(self, placed: Placed) -> str | bytes:
         try:

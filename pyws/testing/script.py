@@ -6,10 +6,21 @@ Its law: a wrong argument is an exception at the call; the steps themselves are 
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any, NamedTuple, Self
 
-from .arguments import MoreHeaders, check_close, check_seconds, check_status, fragments
+from .arguments import (
+    MoreHeaders,
+    check_bytes,
+    check_close,
+    check_delay,
+    check_expected_close,
+    check_headers,
+    check_seconds,
+    check_status,
+    check_text,
+    fragments,
+)
 from .connection import FIRST_OFFERED, Connection
 from .conversation import Message
 from .expectations import Json, check_expected, describe
@@ -45,12 +56,16 @@ class Steps:
 
     def accept(self, *, subprotocol: str | None = FIRST_OFFERED, headers: MoreHeaders = ()) -> Self:
         """Accept the connection; see `Connection.accept`."""
-        return self._add(Step(lambda connection: connection.accept(subprotocol=subprotocol, headers=headers)))
+        check_text("subprotocol", subprotocol)
+        pairs = check_headers(headers)
+        return self._add(Step(lambda connection: connection.accept(subprotocol=subprotocol, headers=pairs)))
 
     def refuse(self, status: int = 403, *, headers: MoreHeaders = (), body: str | bytes = "") -> Self:
         """Refuse the connection with that status of HTTP."""
         check_status(status)
-        return self._add(Step(lambda connection: connection.refuse(status, headers=headers, body=body)))
+        pairs = check_headers(headers)
+        data = fragments((body,))[0][0]
+        return self._add(Step(lambda connection: connection.refuse(status, headers=pairs, body=data)))
 
     def expect(self, expected: Any, *, timeout: float | None = None) -> Self:
         """Wait for the next message of the client, which must be as expected.
@@ -75,6 +90,7 @@ class Steps:
 
         1005 is a Close frame without a code, 1006 an end of TCP without a Close frame.
         """
+        check_expected_close(code, reason)
         check_seconds("timeout", timeout)
         take = lambda connection: connection.expect_close(code, reason, timeout=timeout)  # noqa: E731
         return self._add(Step(take, f"the client to close{'' if code is None else f' with {code}'}"))
@@ -85,7 +101,7 @@ class Steps:
 
     def send_json(self, value: Any) -> Self:
         """Send a text message: the value as JSON."""
-        return self.send(json.dumps(value))
+        return self.send(json.dumps(value, allow_nan=False))
 
     def send_fragments(self, *parts: Message) -> Self:
         """Send one message in several frames, one for each part: all `str`, or all bytes-like."""
@@ -94,13 +110,14 @@ class Steps:
 
     def ping(self, data: bytes = b"") -> Self:
         """Send a Ping with at most 125 bytes."""
-        if len(bytes(data)) > 125:
+        data = check_bytes("ping", data)
+        if len(data) > 125:
             raise ValueError("a Ping has at most 125 bytes")
         return self._add(Step(lambda connection: connection.ping(data)))
 
     def write(self, data: bytes) -> Self:
         """Write bytes as they are, for all that no server should send."""
-        data = bytes(data)
+        data = check_bytes("write", data)
         return self._add(Step(lambda connection: connection.write(data), limited=True))
 
     def pause(self) -> Self:
@@ -113,7 +130,7 @@ class Steps:
 
     def delay(self, seconds: float) -> Self:
         """Wait for that time; the end of the test cuts it short."""
-        check_seconds("seconds", seconds)
+        check_delay(seconds)
         return self._add(Step(lambda connection: connection.delay(seconds)))
 
     def close(self, code: int | None = None, reason: str = "") -> Self:
@@ -137,6 +154,8 @@ class Steps:
             result = conversation(connection)
             if isinstance(result, Awaitable):
                 await result
+            elif isinstance(result, (Generator, AsyncGenerator)):
+                raise TypeError("the function of run has a yield, so it does not run: let it return, not yield")
 
         return self._add(Step(take, free=True))
 

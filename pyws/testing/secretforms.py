@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 # Texts that are secrets by their form: a JSON Web Token, keys of known services, credentials of HTTP, a private key.
 FORMS = re.compile(
-    r"""\b(?:Bearer|Basic|Digest|Negotiate)\s+(?P<credentials>[\w\-.~+/=]{6,})
+    r"""\b(?:[Bb]earer|BEARER|Basic|Digest|Negotiate)\s+(?P<credentials>[\w\-.~+/=]{6,})
     | (?P<jwt>(?<![\w-])eyJ[\w-]{5,}\.[\w-]{2,}(?:\.[\w-]*)*)
     | (?P<key>(?<![\w-])
         (?:sk-|gh[opusr]_|github_pat_|glpat-|xox[a-z]-|xapp-|AKIA|ASIA|AIza|hf_|npm_|ya29\.)[\w\-.]{10,})
@@ -18,6 +18,8 @@ FORMS = re.compile(
 )
 FORM_BEGINNINGS = (
     "Bearer",
+    "bearer",
+    "BEARER",
     "Basic",
     "Digest",
     "Negotiate",
@@ -58,7 +60,13 @@ QUOTED = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 # Parameters, attributes and headers: name=value, name="value", a line "name: value"; PASS and AUTH of text protocols.
-ASSIGNED = re.compile(
-    r"""(?<![\w\-.\[\]])(?P<name>[\w\-.\[\]]{1,64})=(?:"(?P<quoted>[^"]+)"|'(?P<single>[^']+)'|(?P<plain>[^\s&;,"'<>\\]+))"""
+_VALUE = r"""(?:"(?P<quoted>[^"]+)"|'(?P<single>[^']+)'|(?P<plain>[^\s&;,"'<>\\\x00-\x1f\x7f-\x9f]+))"""
+ASSIGNED = re.compile(r"(?<![\w\-.%\[\]])(?P<name>[\w\-.%\[\]]{1,64})[ \t]{0,8}=[ \t]{0,8}" + _VALUE)
+LINE = re.compile(
+    r"^[ \t]{0,32}(?:- {1,4})?(?:(?P<name>[\w\-]{1,64}):[ \t]*|(?:PASS|AUTH|IDENTIFY)[ \t]+)(?P<value>[^\s].*)$",
+    re.MULTILINE,
 )
-LINE = re.compile(r"^(?:(?P<name>[\w\-]{1,64}):[ \t]*|(?:PASS|AUTH)[ \t]+)(?P<value>[^\s].*)$", re.MULTILINE)
+# A name with a colon in the middle of a text, for names that are not words of a sentence.
+NAMED = re.compile(r"(?<![\w\-.])(?P<name>[\w\-.]{1,64})[ \t]{0,8}:[ \t]{0,8}(?!//)" + _VALUE)
+# An element of XML with a text.
+ELEMENT = re.compile(r"<(?P<name>[\w:.\-]{1,64})(?:\s[^<>]{0,256})?>(?P<text>[^<>]+)(?=</)")

@@ -18,16 +18,38 @@ _PARTS = ("token", "password", "passwd", "passwort", "passphrase", "passcode", "
     "cookie",
     "oauth",
     "jwt",
+    "kennwort",
+    "mnemonic",
 )
 
 # A name is secret if one of its words is one of these.
 _WORDS = frozenset(
-    ("auth", "key", "keys", "pass", "pwd", "pw", "pin", "otp", "totp", "sid", "sig", "hmac", "bearer", "csrf", "xsrf")
+    (
+        "auth",
+        "key",
+        "keys",
+        "pass",
+        "pwd",
+        "pw",
+        "pswd",
+        "sign",
+        "pin",
+        "otp",
+        "totp",
+        "sid",
+        "sig",
+        "hmac",
+        "bearer",
+        "csrf",
+        "xsrf",
+    )
     + ("nonce", "ticket", "creds")
 )
 
 # Names of a part of a path whose next part is a secret, as in /token/1234.
-_BEFORE_SECRET = re.compile(r"token|password|secret|api-?_?key|credential", re.IGNORECASE)
+_BEFORE_SECRET = re.compile(r"token|password|secret|api-?_?key|credential|^(key|jwt|ticket)$", re.IGNORECASE)
+
+_PASSWORD = re.compile("passw|passphrase|passcode|kennwort|secret|apikey|accesskey|privatekey|accesstoken|authtoken")
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _SEPARATORS = re.compile(r"[^a-z0-9]")
@@ -46,6 +68,11 @@ def is_secret_name(name: str) -> bool:
     if any(part in joined for part in _PARTS):
         return True
     return not _WORDS.isdisjoint(word.lower() for word in _WORD.findall(name[:256]))
+
+
+def is_password(name: str) -> bool:
+    """Tell whether a name is one of a password or key also where it stands in a sentence, or is the kind of a field."""
+    return _PASSWORD.search(normalized(name[:256])) is not None
 
 
 def is_count(name: str) -> bool:

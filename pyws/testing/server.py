@@ -60,6 +60,8 @@ class WebSocketServer(Place):
         self._serving: set[asyncio.Task[None]] = set()
         self._failures: list[BaseException] = []
         self._listeners: list[asyncio.Server] = []
+        self._running = False
+        self._silent: set[Connection] = set()  # those whose request has not come
 
     def at(self, path: str) -> Place:
         """Return the place of that path, such as "/chat": its steps are for connections to it, with every query.
@@ -99,17 +101,22 @@ class WebSocketServer(Place):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="pyws.testing", daemon=True)
         self._thread.start()
+        self._running = True
         self._port = self._call(self._listen(None))
 
     def stop(self) -> None:
         """End all connections, with 1001 where one is open, and the thread. `with` does this."""
         self._call(self._stop())
+        self._running = False
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the thread of the server; raise `RuntimeError` if that is blocked."""
+        """Run a coroutine in the thread of the server; raise `RuntimeError` if that is blocked, or does not run."""
+        if not self._running:
+            coroutine.close()
+            raise RuntimeError("the server does not run: use it in a with statement, and ask inside of that")
         alive = threading.Event()
         self._loop.call_soon_threadsafe(alive.set)
         if not alive.wait(BLOCKED_AFTER):
@@ -129,6 +136,8 @@ class WebSocketServer(Place):
         for player, task in self._players.items():
             player.connection.hurry()
             task.cancel()
+        for connection in self._silent:
+            connection.abort()
         if self._serving:
             await asyncio.wait(self._serving, timeout=BLOCKED_AFTER)
         others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -190,8 +199,12 @@ class WebSocketServer(Place):
         connection = Connection(
             reader, writer, compression=self.compression, timeout=self.timeout, changes=self._changes
         )
+        self._silent.add(connection)
         try:
-            await connection.requested()
+            try:
+                await connection.requested()
+            finally:
+                self._silent.discard(connection)
         except ConnectionOver:
             if connection.broken is not None:
                 text = "a client has sent bytes that are not a request of HTTP: does it use wss: at the address of ws:?"
@@ -249,6 +262,10 @@ class WebSocketServer(Place):
                 await _turns()
         finally:
             unsubscribe()
+        # A coroutine of the test whose client has gone ends by itself: its last lines may be assertions.
+        ending = [task for player, task in self._players.items() if player.connection.over and not task.done()]
+        if ending:
+            await asyncio.wait(ending, timeout=BLOCKED_AFTER)
 
     def _busy(self) -> bool:
         return any(player.busy for player in self._players)

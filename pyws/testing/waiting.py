@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
+from .arguments import check_seconds
 from .expectations import ExpectationError
 
 P = ParamSpec("P")
@@ -55,13 +56,14 @@ class Changes:
             pass
         else:
             raise RuntimeError("this would block the event loop: await the method of the same name with async_ before")
+        check_seconds("timeout", timeout)
         limit = self.timeout if timeout is None else timeout
         changed = threading.Event()
         unsubscribe = self.subscribe(changed.set)
         try:
             end = time.monotonic() + limit
             while (result := ready()) is None:
-                if not changed.wait(max(0.0, end - time.monotonic())):
+                if not changed.wait(min(max(0.0, end - time.monotonic()), threading.TIMEOUT_MAX)):
                     raise ExpectationError(f"waited {seconds(limit)} for {awaited()}")
                 changed.clear()
             return result
@@ -70,6 +72,7 @@ class Changes:
 
     async def async_wait(self, ready: Callable[[], T | None], timeout: float | None, awaited: Callable[[], str]) -> T:
         """The same for a coroutine: other tasks of its loop go on."""
+        check_seconds("timeout", timeout)
         limit = self.timeout if timeout is None else timeout
         loop = asyncio.get_running_loop()
         changed = asyncio.Event()

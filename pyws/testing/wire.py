@@ -172,4 +172,17 @@ class Wire:
             if event.fin:
                 data = b"".join(self._parts)
                 self._parts.clear()
-                self._owner._received(data if self._binary else data.decode(errors="replace"))
+                self._deliver(data)
+
+    def _deliver(self, data: bytes) -> None:
+        """Call up with a message; fail the connection for a text that is not UTF-8, as the standard demands."""
+        if self._binary:
+            self._owner._received(data)
+            return
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            self.protocol.fail(1007, "a text message is not UTF-8")
+            self._owner._broken(f"a text message is not UTF-8: {error.reason} at byte {error.start}")
+        else:
+            self._owner._received(text)

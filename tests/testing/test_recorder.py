@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import sys
 
 import pytest
 import websockets.sync.client
@@ -397,3 +398,54 @@ async def closes_when_told(url):
                 await ws.send("x" * 900)
                 await ws.recv()
     return ws.close_code
+
+
+@pytest.mark.parametrize("place", ["/chat", "boom", "because"])
+def test_a_function_for_masks_that_raises(websocket_server, tmp_path, place):
+    """Nothing more is written, so that no secret is; the exception comes at the end, and not in a note."""
+
+    def function(text):
+        if place in text:
+            raise KeyError("hunter2")
+        return text
+
+    async def answer(connection):
+        async for message in connection:
+            await connection.send(message)
+
+    notes, path = [], tmp_path / "a.jsonl"
+    websocket_server.run(answer)
+    with (
+        pytest.raises(KeyError, match="hunter2"),
+        record(websocket_server.url, path, masks=Masks(function=function), note=notes.append) as recorder,
+        contextlib.suppress(ConnectionClosed, InvalidStatus),
+        websockets.sync.client.connect(recorder.address + "/chat") as ws,
+    ):
+        ws.send("hello")
+        assert ws.recv() == "hello"
+        if place == "because":
+            ws.close(1000, "because")
+        ws.send("boom")
+        ws.recv()
+    assert "lost" not in path.read_text()
+    assert notes[-1] == "the recording cannot be written: KeyError"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other locks of files")
+@pytest.mark.parametrize("name", ["a.jsonl", "a.har"])
+def test_two_recorders_of_one_file(tmp_path, name):
+    """The second one leaves the file as it is."""
+    with record("ws://127.0.0.1:1/", tmp_path / name) as first:
+        with pytest.raises(BlockingIOError, match="another recorder writes this file"):
+            record("ws://127.0.0.1:1/", tmp_path / name, overwrite=True).__enter__()
+        with pytest.raises(InvalidStatus):
+            websockets.sync.client.connect(first.address)
+    assert len(Recording(tmp_path / name).conversations) == 1
+
+
+def test_wrong_headers(tmp_path):
+    """They are told at the call, not to each client."""
+    with pytest.raises(ValueError, match="the value of the header A"):
+        record("ws://127.0.0.1:1/", tmp_path / "a.jsonl", headers={"A": "b\r\nc: d"})
+    with pytest.raises(RuntimeError, match="has not started"):
+        _ = record("ws://127.0.0.1:1/", tmp_path / "a.jsonl").address

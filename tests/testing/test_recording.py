@@ -182,6 +182,22 @@ def test_what_was_written_before_the_recorder_was_killed(tmp_path, end):
         ('{"request": "wss://h/", "subprotocols": [1]}', "subprotocols"),
         ('{"recording": 2}', "newer pyws"),
         ('{"recording": 1, "started": "x"}', "ISO 8601"),
+        ('{"recording": 1, "request": "wss://h/"}', "a line of its own"),
+        ('{"from": "server", "text": "a", "text": "b"}', "a key is there twice"),
+        ('{"from": "server", "json": [NaN]}', "NaN is not JSON"),
+        ('{"from": "server", "text": "\\ud800"}', "surrogate"),
+        ('{"from": "server", "json": ["\\ud800"]}', "surrogate"),
+        ('{"from": "server", "close": 1000, "reason": "\\ud800"}', "surrogate"),
+        ('{"response": 404, "body": "\\ud800"}', "surrogate"),
+        ('{"from": "server", "close": 1005}', "write null"),
+        ('{"from": "server", "close": 1006}', "write it as lost"),
+        ('{"from": "server", "lost": false}', "lost must be true"),
+        ('{"response": 101, "headers": {"X": "a\\r\\nb: c"}}', "the header X"),
+        ('{"response": 101, "headers": {"X": "€"}}', "the header X"),
+        ('{"response": 101, "headers": {"X Y": "a"}}', "'X Y' is not the name"),
+        ('{"response": 102}', "from 200 to 599"),
+        ('{"request": "wss://[h/"}', "the URL of a request"),
+        ('{"from": "client", "text": "a", "time": 1%s}' % ("0" * 400), "time"),
     ],
 )
 def test_a_mistake_is_told_with_its_line(tmp_path, line, words):
@@ -190,6 +206,56 @@ def test_a_mistake_is_told_with_its_line(tmp_path, line, words):
     path.write_text(f'{{"recording": 1}}\n# comment\n{line}\n')
     with pytest.raises(RecordingError, match=f"line 3: .*{words}"):
         Recording(path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (('{"from": "server", "text": "a"}', '{"request": "wss://h/"}'), "line 2: a request begins"),
+        (('{"request": "wss://h/"}', '{"request": "wss://h/"}'), "line 2: a request begins"),
+        (('{"response": 101}', '{"response": 404}'), "line 2: a response comes once"),
+        (('{"from": "server", "text": "a"}', '{"response": 101}'), "line 2: a response comes once"),
+        (
+            ('{"from": "server", "close": 1000}', '{"from": "server", "text": "a"}'),
+            "line 2: .* ended before, in line 1",
+        ),
+        (('{"response": 404}', '{"from": "server", "text": "a"}'), "line 2: .* ended before, in line 1"),
+        (
+            ('{"from": "server", "lost": true}', '{"from": "client", "close": null}'),
+            "line 2: .* ended before, in line 1",
+        ),
+    ],
+)
+def test_an_order_that_cannot_be(tmp_path, lines, words):
+    """It is told when the file is read, and not when a client is there; another connection has its own order."""
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(lines))
+    with pytest.raises(RecordingError, match=words):
+        Recording(path)
+    path.write_text("\n".join([lines[0], '{"connection": 2, ' + lines[1][1:]]))
+    assert len(Recording(path).conversations) == 2
+
+
+@pytest.mark.parametrize(
+    "end", ['{"from": "client", "text": "bye",}', "{'from': 'client', 'text': 'bye'}", '{"from": "c']
+)
+def test_a_mistake_in_the_last_line(tmp_path, end):
+    """It is no line that a recorder has begun, also if the line break after it is missing."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"from": "server", "text": "a"}\n' + end)
+    with pytest.raises(RecordingError, match="line 2: it is not JSON, at character"):
+        Recording(path)
+
+
+def test_encodings(tmp_path):
+    """A mark at the beginning does no harm; another encoding is told."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('# comment\r\n{"from": "server", "text": "é"}\r\n', "utf-8-sig")
+    assert Recording(path).conversations[0].messages == 1
+    for encoding in ("latin-1", "utf-16"):
+        path.write_text('{"from": "server", "text": "é"}\n', encoding)
+        with pytest.raises(RecordingError, match="line 1: it is not UTF-8"):
+            Recording(path)
 
 
 def test_what_is_no_recording(tmp_path):
@@ -216,10 +282,25 @@ def test_what_is_no_recording(tmp_path):
     ("fields", "words"),
     [
         ({"_webSocketMessages": [{"type": "x", "opcode": 1, "data": ""}]}, "message 1: type"),
-        ({"_webSocketMessages": [{"type": "send", "opcode": 1}]}, "message 1: data"),
+        ({"_webSocketMessages": [{"type": "send", "opcode": 1}]}, "message 1: it has no 'data'"),
         ({"_webSocketMessages": [{"type": "send", "opcode": 2, "data": "?"}]}, "message 1: .*base64"),
         ({"_webSocketClose": {"type": "send", "code": "x"}}, "the code of _webSocketClose"),
         ({"_webSocketClose": {}}, "it has no 'type'"),
+        ({"_webSocketClose": {"type": "receive", "code": 1005}}, "its end: .*write null"),
+        ({"_webSocketClose": {"type": "receive", "code": 1000, "reason": "é" * 62}}, "its end: .*123 bytes"),
+        ({"_webSocketMessages": {}, "request": 1}, "request must be an object"),
+        ({"_webSocketMessages": "a"}, "_webSocketMessages must be a list"),
+        ({"_webSocketMessages": ["a"]}, "_webSocketMessages, number 1, must be an object"),
+        ({"_webSocketMessages": [{"type": "send", "opcode": "1", "data": ""}]}, "message 1: opcode must be"),
+        ({"_webSocketMessages": [{"type": "send", "time": "x", "data": ""}]}, "message 1: time must be a number"),
+        ({"_webSocketMessages": [{"type": "send", "data": "\ud800"}]}, "message 1: .*surrogate"),
+        ({"response": {"status": "x"}}, "status must be a number"),
+        ({"response": {"status": 999}}, "its response: the status"),
+        ({"response": {"status": 403, "content": "x"}}, "content must be an object"),
+        ({"response": {"status": 101, "headers": {"a": "b"}}}, "headers must be a list"),
+        ({"response": {"status": 101, "headers": [{"value": "b"}]}}, "it has no 'name'"),
+        ({"response": {"status": 101, "headers": [{"name": "X", "value": "a\rb"}]}}, "its response: .*the header X"),
+        ({"request": {"url": 5}}, "url must be a text"),
     ],
 )
 def test_a_mistake_in_an_archive_is_told(tmp_path, fields, words):
@@ -228,6 +309,15 @@ def test_a_mistake_in_an_archive_is_told(tmp_path, fields, words):
     (tmp_path / "a.har").write_text(json.dumps({"log": {"entries": [{**entry, **fields}]}}))
     with pytest.raises(RecordingError, match=f"WebSocket 1: {words}"):
         Recording(tmp_path / "a.har")
+
+
+def test_headers_of_an_archive(tmp_path):
+    """Chromium writes several of one name as lines of one value, and decodes what others send as UTF-8."""
+    headers = [{"name": "Set-Cookie", "value": "a=1\nb=2"}, {"name": "X", "value": "€"}]
+    entry = {"request": {"url": "wss://h/"}, "response": {"status": 101, "headers": headers}, "_webSocketMessages": []}
+    (tmp_path / "a.har").write_text(json.dumps({"log": {"entries": [entry]}}))
+    ((_, response),) = events(Recording(tmp_path / "a.har"))
+    assert response.headers == (("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("X", "€".encode().decode("latin-1")))
 
 
 def test_an_archive_of_another_program(tmp_path):

@@ -1,8 +1,10 @@
 """Replay: a recording is the server, strict or lenient, for every client."""
 
 import asyncio
+import base64
 import contextlib
 import json
+import socket
 import time
 
 import pytest
@@ -12,6 +14,10 @@ from pyws.testing import ExpectationError, Recording, RecordingError, record, re
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+OPENING = (
+    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 LINES = [
     {"request": "wss://h/chat?token=~masked~", "subprotocols": ["chat", "bearer.~masked~"]},
     {"response": 101, "subprotocol": "chat"},
@@ -300,3 +306,14 @@ def test_many_messages(websocket_server, tmp_path):
         assert asyncio.run(main(server.url)) == numbers
     recording = Recording(tmp_path / "a.jsonl")
     assert recording.conversations[0].messages == 4_000
+
+
+def test_a_client_that_reads_nothing(write):
+    """The end of the test does not wait for it without end."""
+    path = write({"from": "server", "base64": base64.b64encode(bytes(2**25)).decode()})
+    server = replay(path, timeout=0.2)
+    with pytest.raises(ExpectationError, match="line 1: the client reads nothing"), server:
+        client = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        client.sendall(OPENING)
+        server.wait_for_connection(timeout=5)
+    client.close()

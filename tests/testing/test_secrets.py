@@ -36,6 +36,9 @@ HEADERS = {
     ("authorization", "a"): "~masked~",
     ("Proxy-Authorization", "Basic Ym9iOmh1bnRlcjI="): "Basic ~masked~",
     ("Authorization", "Basic bm9jb2xvbg=="): "Basic ~masked~",
+    ("Authorization", 'Digest username="bob", response="6629", opaque="a"'): "Digest ~masked~",
+    ("Authorization", "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=c"): "AWS4-HMAC-SHA256 ~masked~",
+    ("Authorization", "Bearer a, Bearer b"): "Bearer ~masked~",
     ("Cookie", "a=b; sid=1"): "~masked~",
     ("Set-Cookie", "a=b; Path=/"): "~masked~",
     ("X-Api-Key", "a"): "~masked~",
@@ -43,6 +46,7 @@ HEADERS = {
     ("X-Client", "5f4dcc3b5aa765d61d8327deb882cf99"): "~masked~",
     ("Referer", "https://h/?token=a"): "https://h/?token=~masked~",
     ("Sec-WebSocket-Protocol", "chat, bearer.a"): "chat, bearer.~masked~",
+    ("Sec-WebSocket-Protocol", "access_token, a, chat"): "access_token, ~masked~, chat",
 }
 SUBPROTOCOLS = {
     "bearer.abc": "bearer.~masked~",
@@ -75,6 +79,20 @@ TEXTS = {
     "{'token': 'x'}": "{'token': '~masked~'}",
     "CONNECT\nlogin:bob\npasscode:a b\n\n\0": "CONNECT\nlogin:bob\npasscode:~masked~\n\n\0",
     "PASS oauth:abc": "PASS ~masked~",
+    "user=bob&pass%77ord=x&user%5Btoken%5D=y": "user=bob&pass%77ord=~masked~&user%5Btoken%5D=~masked~",
+    "password = x": "password = ~masked~",
+    "bob, password: x, or api-key: y": "bob, password: ~masked~, or api-key: ~masked~",
+    "login:\n  password: a b\n- secret: c\n": "login:\n  password: ~masked~\n- secret: ~masked~\n",
+    "password: x token=y": "password: ~masked~",
+    "{password: 'x', \"n\": 1}": "{password: '~masked~', \"n\": 1}",
+    "<a><password>x y</password><b>c</b></a>": "<a><password>~masked~</password><b>c</b></a>",
+    "<auth mechanism='PLAIN'>AGE=</auth>": "<auth mechanism='PLAIN'>~masked~</auth>",
+    "authorization: bearer abcdefgh": "authorization: bearer ~masked~",
+    "it is bearer abcdefgh": "it is bearer ~masked~",
+    '{"op":"login","args":[{"sign":"b"}]}': '{"op":"login","args":[{"sign":"~masked~"}]}',
+    '[{"field":"password","val":"x"},{"type":"password","value":"y"}]': (
+        '[{"field":"password","val":"~masked~"},{"type":"password","value":"~masked~"}]'
+    ),
     'a token=x key="y z" n=1': 'a token=~masked~ key="~masked~" n=1',
     "Authorization: Bearer abcdefgh": "Authorization: Bearer ~masked~",
     f"it is {JWT}.": "it is ~masked~",
@@ -85,6 +103,9 @@ HARMLESS = [
     "",
     "hello",
     "the key: be kind",
+    "at 12:30, see https://h/a:b",
+    '{"type":"token","value":"Hello"}',
+    "<p>hello</p>",
     "Session started",
     '{"author":"bob","monkey":1,"keyboard":"x","total_tokens":7,"token":null,"auth":true}',
     '{ "a" : [1,2.50] }',
@@ -233,3 +254,21 @@ def test_a_wrong_argument_is_refused(options, error, words):
 def test_how_messages_are_compared(recorded, said, same):
     """JSON by its value; a masked part matches anything."""
     assert same_message(recorded, said) is same
+
+
+def test_a_secret_that_is_a_part_of_another():
+    """The longer one is masked as a whole, whichever was seen first."""
+    masks = Masks()
+    masks.text('{"token":"hunter"}')
+    masks.text('{"password":"hunter2-and-more"}')
+    assert masks.text("hunter2-and-more, hunter") == "~masked~, ~masked~"
+
+
+def test_a_secret_that_is_a_part_of_the_mask():
+    masks = Masks()
+    masks.text('{"password":"masked"}')
+    assert masks.text('{"password":"hunter2"}') == '{"password":"~masked~"}'
+
+
+def test_a_parameter_in_a_binary_format():
+    assert Masks().binary(b"\xff\x00password=hunter2\x00\xfe") == b"\xff\x00password=~masked~\x00\xfe"

@@ -1,15 +1,20 @@
 """The server of `pyws.testing`: what it is told it does, what it hears it keeps, what goes wrong reaches the test."""
 
+import asyncio
+import contextlib
 import re
 import socket
 import struct
 import sys
 import threading
+import time
 
 import pytest
 from pyws import testing
 from pyws.testing import ExpectationError, WebSocketServer
+from pyws.testing.server import BLOCKED_AFTER
 from visits import shown, visit
+from websockets.sync.client import connect
 
 CLOSED = ("close", 1000, "", True)
 OPENING = (
@@ -443,3 +448,121 @@ def test_nothing_is_left():
     with client, client.makefile("rb") as stream:
         assert stream.read().endswith(b"\x81\x05hello\x88\x12\x03\xe9the test is over")
     assert threads() == before
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("expected", "said"),
+    [({"a": True}, '{"a": 1}'), ({"a": 1}, '{"a": true}'), ([0], "[false]"), ([[1, False]], "[[1, 0]]"), (1, "true")],
+)
+def test_true_is_not_one(expected, said, server):
+    server.expect_json(expected)
+    assert visit(server.url, said)[1][1] == 1011
+    assert shown(server)[0] == f"expected the JSON {expected}, heard {said!r}"
+
+
+@pytest.mark.once
+def test_an_answer_that_is_a_coroutine(server):
+    """It would be true always."""
+
+    async def never(message):
+        return False
+
+    server.expect(lambda message: never(message))
+    visit(server.url, "hello")
+    with pytest.raises(TypeError, match="its answer must be true or false, not a coroutine"):
+        server.check()
+
+
+@pytest.mark.once
+def test_a_function_that_yields(server):
+    """It would not run at all."""
+
+    async def conversation(connection):
+        await connection.send("hello")
+        yield
+
+    server.run(conversation)
+    visit(server.url)
+    with pytest.raises(TypeError, match="let it return, not yield"):
+        server.check()
+
+
+@pytest.mark.once
+def test_the_last_lines_of_a_coroutine(server):
+    """They may run after the client has gone, while the test ends."""
+    turns = asyncio.Event()
+
+    async def conversation(connection):
+        message = await connection.receive()
+        await connection.closed()
+        # As a call of another library, longer than the turns of the event loop that the end of a test waits for.
+        asyncio.get_running_loop().call_later(0.02, turns.set)
+        await turns.wait()
+        assert message == "expected"
+
+    server.run(conversation)
+    with connect(server.url) as client:
+        client.send("another")
+    with pytest.raises(AssertionError, match="another"):
+        server.check()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("frames", [b"\x81\x82\0\0\0\0\xff\xfe", b"\x01\x81\0\0\0\0\xc3\x80\x81\0\0\0\0a"])
+def test_text_that_is_not_utf_8(frames, server):
+    server.accept()
+    send_bytes(server, OPENING + frames)
+    with pytest.raises(ExpectationError, match="breaks the protocol: a text message is not UTF-8"):
+        server.check()
+    assert server.connections[0].heard == []
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("data", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n"])
+def test_a_client_that_sends_no_request(data):
+    """The end of the test does not wait for it: the server ends its connection."""
+    with WebSocketServer() as server:
+        client = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        client.sendall(data)
+        # The server knows it when a later client has been answered.
+        server.close(1000)
+        visit(server.url)
+        start = time.monotonic()
+    assert time.monotonic() - start < BLOCKED_AFTER / 2
+    with client, contextlib.suppress(ConnectionResetError):
+        assert client.recv(1) == b""
+
+
+@pytest.mark.once
+def test_a_time_without_end(server):
+    server.expect("a", timeout=float("inf")).close(1000)
+    visit(server.url, "a")
+    assert server.wait_for("a", timeout=float("inf")) == "a"
+    timer = threading.Timer(0.05, visit, [server.url, "b"])
+    timer.start()
+    assert server.wait_for("b", timeout=1e300) == "b"
+    timer.join()
+
+
+@pytest.mark.once
+def test_a_wait_for_a_connection_has_the_time_of_the_server(server):
+    server.timeout = 0.05
+    with connect(server.url) as client:
+        connection = server.wait_for_connection(timeout=5)
+        with pytest.raises(ExpectationError, match=r"waited 0\.05 s for 'a'"):
+            connection.wait_for("a")
+        with pytest.raises(ExpectationError, match=r"waited 0\.05 s for the client to close"):
+            connection.wait_closed()
+        client.send("a")
+
+
+@pytest.mark.once
+def test_a_server_that_does_not_run():
+    server = WebSocketServer()
+    with pytest.raises(RuntimeError, match="the server does not run"):
+        server.check()
+    with server:
+        pass
+    with pytest.raises(RuntimeError, match="the server does not run"):
+        server.check()
