@@ -27,6 +27,7 @@ def run_script(script: str | os.PathLike[str], *arguments: str, timeout: float =
     `UserAgent` of the test. Raises the first exception of the script, also of one of its listeners; `ExpectationError`,
     with the rows of its sockets, if it has not ended after `timeout` seconds; `RuntimeError` in a coroutine.
     """
+    __tracebackhide__ = True
     check_seconds("timeout", timeout)
     try:
         asyncio.get_running_loop()

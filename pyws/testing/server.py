@@ -350,10 +350,16 @@ class WebSocketServer(Place):
         return lambda: f"{describe(expected)}\n{self.show()}"
 
     def show(self) -> str:
-        """Return all conversations so far as text, a line for each row, and the first line of each fault."""
+        """Return as text what went wrong, and where, then all conversations so far, a line for each row."""
+        faults = [_head(error) for error in list(self._failures)]
         shown = [f"connection {n}:\n{c.conversation.show()}" for n, c in enumerate(list(self.connections), 1)]
-        faults = [f"{type(error).__name__}: {error}".partition("\n")[0] for error in list(self._failures)]
-        return "\n".join([*(shown or ["no connection came"]), *faults])
+        return "\n".join([*faults, *(shown or ["no connection came"])])
+
+
+def _head(error: BaseException) -> str:
+    """Return the first line of a fault, and the second if that is its place."""
+    first, *rest = f"{type(error).__name__}: {error}".splitlines()
+    return "\n".join([first, *(line for line in rest[:1] if line.startswith("  in "))])
 
 
 async def _turns() -> None:

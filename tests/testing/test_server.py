@@ -349,11 +349,13 @@ def test_a_client_that_says_nothing(server):
 
 
 def test_several_faults(server):
-    """The first is raised, the others are its notes; all stand below the conversations."""
+    """The first is raised, the others are its notes; all stand above the conversations, with their places."""
     server.expect("a")
     visit(server.url, "b")
     visit(server.url, "c")
-    assert server.show().split("\n")[-2:] == [f"ExpectationError: expected 'a', heard '{wrong}'" for wrong in "bc"]
+    first, place, second, *_ = server.show().split("\n")
+    assert [first, second] == [f"ExpectationError: expected 'a', heard '{wrong}'" for wrong in "bc"]
+    assert place.startswith("  in test_server.py, line ")
     assert [line for line in shown(server) if "expected" in line] == [
         "expected 'a', heard 'b'",
         "And another fault: ExpectationError: expected 'a', heard 'c'",
