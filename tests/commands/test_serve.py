@@ -106,7 +106,7 @@ def test_the_documented_line_with_the_bridge(tmp_path, browser, peer, dist):
     """With the program of the README, and the library that is installed here; no other host is asked for anything."""
     text = ROOT.joinpath("README.md").read_text("utf-8")
     (words,) = re.findall(r"^python -m pyws serve (--bridge .+)$", text, re.M)
-    (program,) = re.findall(r"^```python\n(import pyws\.bridge\n.+?)^```$", text, re.M | re.S)
+    (program,) = re.findall(r"^```python\n(# library\.py\n.+?)^```$", text, re.M | re.S)
     option, name = words.split()
     echo = f"{peer.origin}/page-bridge?do=accept&do=echo"
     tmp_path.joinpath(name).write_text(program.replace("ws://127.0.0.1:8765/", echo))
