@@ -147,7 +147,8 @@ def test_the_plugin_comes_with_the_wheel(folder):
     assert "expected 'bye', but connection 2 to the server did not come" in sections["test_two"]
     assert 'raise LookupError("no such room")' in sections["test_raising"]
     assert "assert 1 == 2" in sections["test_another_reason"]
-    said = r"Captured websocket_server call -+\nconnection 1:\n.*client  opens /"
+    # The client that the test leaves behind is a fault of its own, if the server has heard of it by then.
+    said = r"Captured websocket_server call -+\n(ExpectationError: .*\n  in .*\n)?connection 1:\n.*client  opens /"
     assert re.search(said, sections["test_another_reason"])
     assert "in test_3.py" in sections["test_unmet_in_a_coroutine"]
 
