@@ -75,7 +75,8 @@ class Conversation:
 
     def messages(self, side: Side) -> list[Message]:
         """Return the messages that one side has sent, in order."""
-        return [row.value for row in self.rows if row.side == side and row.kind == "message"]  # type: ignore[misc]
+        messages = [row.value for row in self.rows if row.side == side and row.kind == "message"]
+        return messages  # type: ignore[return-value] # the value of such a row is a message
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)

@@ -92,8 +92,12 @@ class Steps:
         """
         check_expected_close(code, reason)
         check_seconds("timeout", timeout)
-        take = lambda connection: connection.expect_close(code, reason, timeout=timeout)  # noqa: E731
-        return self._add(Step(take, f"the client to close{'' if code is None else f' with {code}'}"))
+        return self._add(
+            Step(
+                lambda connection: connection.expect_close(code, reason, timeout=timeout),
+                f"the client to close{'' if code is None else f' with {code}'}",
+            )
+        )
 
     def send(self, message: Message) -> Self:
         """Send a message: text for `str`, binary for bytes-like."""

@@ -52,7 +52,7 @@ class Wire:
         self._binary = False
         self.protocol = ServerProtocol(
             extensions=[ServerPerMessageDeflateFactory()] if compression else [],
-            # No bound method: the library would call it without the protocol.
+            # No bound method: the library would call it without the protocol. Its types want an own kind of `str`.
             select_subprotocol=lambda _, offered: choose(offered),  # type: ignore[arg-type, return-value]
             max_size=None,
             logger=_logger,

@@ -49,7 +49,7 @@ async def with_websockets_sync(url):
 
 
 async def with_aiohttp(url):
-    aiohttp = pytest.importorskip("aiohttp")
+    aiohttp = pytest.importorskip("aiohttp", reason="only the Python that runs all tests has aiohttp")
     async with aiohttp.ClientSession() as session, session.ws_connect(url, protocols=["chat", "v2"]) as ws:
         heard = [ws.protocol, await ws.receive_str()]
         await ws.send_str("Hello")
