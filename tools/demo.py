@@ -24,7 +24,7 @@ import environment
 parser = argparse.ArgumentParser(description="Compare what one script prints on CPython, Pyodide and Brython.")
 parser.add_argument("--compare", action="store_true", help="end after the comparison, as in CI")
 parser.add_argument("--serve", action="store_true", help="serve the lab without comparing")
-parser.add_argument("--port", type=int, help="of the lab (default: 8000; for the comparison alone any free one)")
+parser.add_argument("--port", type=int, help="of the lab (default: 8000, or a free one if it is taken)")
 
 if __name__ == "__main__":
     options = parser.parse_args()
@@ -59,9 +59,9 @@ def main(port: int | None, to_compare: bool, to_serve: bool) -> int:
     bundle.build()
     stays = to_serve or not (to_compare or os.environ.get("CI"))
     if port is None:
-        port = 8000 if stays else 0
+        port = serve.usual(serve.PORT) if stays else 0
     # Both stay when the comparison is over: a port that is taken is known at once.
-    with serve.echo(8765 if stays else 0) as address, serve.pages(port, address) as origin:
+    with serve.echo(serve.usual(serve.ECHO_PORT) if stays else 0) as address, serve.pages(port, address) as origin:
         status = 0 if to_serve else compare(origin, address)
         if stays:
             print()

@@ -7,6 +7,7 @@ Tests and tools use the same two servers as context managers.
 
 import argparse
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -18,8 +19,8 @@ from urllib.parse import urlencode
 import environment
 
 parser = argparse.ArgumentParser(description="Serve the pages that run pyws, and an echo server.")
-parser.add_argument("--port", type=int, default=8000, help="of the pages (default: %(default)s)")
-parser.add_argument("--echo-port", type=int, default=8765, help="of the echo server (default: %(default)s)")
+parser.add_argument("--port", type=int, help="of the pages (default: 8000, or a free one if it is taken)")
+parser.add_argument("--echo-port", type=int, help="of the echo server (default: 8765, or a free one if it is taken)")
 
 if __name__ == "__main__":
     options = parser.parse_args()
@@ -35,6 +36,7 @@ import lab
 import services
 
 HOST = "127.0.0.1"
+PORT, ECHO_PORT = 8000, 8765
 LARGEST_MESSAGE = 1 << 28  # bytes
 # Of a page that is asked for with `?policy=strict`: no code may be made of strings, only WebAssembly.
 STRICT_POLICY = "script-src 'self' 'wasm-unsafe-eval'; require-trusted-types-for 'script'"
@@ -107,6 +109,15 @@ class PageHandler(FileHandler):
         return super().translate_path("/" + path.removeprefix(prefix))
 
 
+def usual(port: int) -> int:
+    """Return that port, or 0, which stands for any free one, if another program has it."""
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return 0
+    return port
+
+
 @contextmanager
 def pages(port: int = 0, echo: str | None = None) -> Iterator[str]:
     """Serve FOLDERS and the lab from another thread; the origin, as "http://127.0.0.1:8000". Port 0 is any free one.
@@ -176,5 +187,7 @@ def until_interrupted(origin: str, address: str) -> NoReturn:
 
 if __name__ == "__main__":
     bundle.build()
-    with echo(options.echo_port) as address, pages(options.port, address) as origin:
+    echo_port = usual(ECHO_PORT) if options.echo_port is None else options.echo_port
+    port = usual(PORT) if options.port is None else options.port
+    with echo(echo_port) as address, pages(port, address) as origin:
         until_interrupted(origin, address)

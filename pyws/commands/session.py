@@ -20,6 +20,9 @@ from .stdin import StdinReader
 
 COULD_NOT_CONNECT, USAGE, UNCLEAN, UNFINISHED = 1, 2, 3, 4
 
+USUAL_CODES = (1000, 1001, 1005)
+"""Close codes that say nothing but that the end has come; others are told in pipes, too."""
+
 MAX_SHOWN = 1024
 """Bytes of a binary message that are shown on a terminal."""
 
@@ -115,12 +118,14 @@ class Session:
         event: CloseEvent = await self._closed
         if self._broken_pipe:
             raise self._broken_pipe
-        self._note(f"closed: {event.code}{' ' if event.reason else ''}{event.reason}", always=not event.wasClean)
-        if status or not event.wasClean:
-            return status or UNCLEAN
-        if self._count is None:
-            return UNFINISHED if ws.bufferedAmount else 0
-        return UNFINISHED if self._received < self._count else 0
+        if not event.wasClean:
+            status = status or UNCLEAN
+        elif ws.bufferedAmount if self._count is None else self._received < self._count:
+            status = status or UNFINISHED
+        # In a pipe, an end that is as it should be is told by the exit status alone.
+        unusual = status not in (0, USAGE) or event.code not in USUAL_CODES
+        self._note(f"closed: {event.code}{' ' if event.reason else ''}{event.reason}", always=unusual)
+        return status
 
     # Sending.
 

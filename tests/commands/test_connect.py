@@ -236,8 +236,15 @@ def test_an_end_that_is_not_clean_is_told(connect, url):
 
 def test_an_end_that_is_too_early_is_told(connect, url):
     """Exit status 4: the server closed before the messages came, or before ours went out."""
-    assert connect("-n", "2", url("accept", "text one", "close 3000 enough")) == (4, "one\n", "")
-    assert connect("--send", "x", url("hold", "accept", "close 1000", "release")) == (4, "", "")
+    assert connect("-n", "2", url("accept", "text one", "close 3000 enough")) == (4, "one\n", "closed: 3000 enough\n")
+    assert connect("--send", "x", url("hold", "accept", "close 1000", "release")) == (4, "", "closed: 1000\n")
+
+
+def test_a_code_that_says_something_is_told(connect, url):
+    """Also in a pipe, and to stderr: a policy, or an error of the server. The usual ones are not."""
+    assert connect(url("accept", "text one", "close 1008 pay first")) == (0, "one\n", "closed: 1008 pay first\n")
+    for code in (1000, 1001):
+        assert connect(url("accept", "text one", f"close {code}")) == (0, "one\n", "")
 
 
 @pytest.mark.parametrize(

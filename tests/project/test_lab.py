@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+import serve
 from peer import Peer
 from runtimes import chromium, firefox, required, webkit
 
@@ -709,3 +710,14 @@ def test_a_port_that_is_taken_is_a_sentence(lab):
     done = subprocess.run(demo(port, False, True), capture_output=True, text=True, env=without_ci(), timeout=30)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert f"Cannot listen on 127.0.0.1:{port}" in done.stderr and "choose another port" in done.stderr
+
+
+def test_a_usual_port_that_is_taken_is_another():
+    """So the lab and the demo may run side by side."""
+    ports = []
+    for _ in range(3):
+        with serve.pages() as origin:
+            ports.append(urlsplit(origin).port)
+            assert serve.usual(ports[-1]) == 0
+    # Another program may have one of them by now.
+    assert any(serve.usual(port) == port for port in ports)
