@@ -21,7 +21,7 @@ from .stdin import StdinReader
 COULD_NOT_CONNECT, USAGE, UNCLEAN, UNFINISHED = 1, 2, 3, 4
 
 USUAL_CODES = (1000, 1001, 1005)
-"""Close codes that say nothing but that the end has come; others are told in pipes, too."""
+"""Close codes that say nothing but that the end has come; pipes show the others, too."""
 
 MAX_SHOWN = 1024
 """Bytes of a binary message that are shown on a terminal."""
@@ -122,7 +122,7 @@ class Session:
             status = status or UNCLEAN
         elif ws.bufferedAmount if self._count is None else self._received < self._count:
             status = status or UNFINISHED
-        # In a pipe, an end that is as it should be is told by the exit status alone.
+        # In a pipe, the exit status alone says that the end is as it should be.
         unusual = status not in (0, USAGE) or event.code not in USUAL_CODES
         self._note(f"closed: {event.code}{' ' if event.reason else ''}{event.reason}", always=unusual)
         return status
