@@ -11,6 +11,21 @@ import matrix
 import wheels
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leave out what a library does not play in a runtime."""
+    played, left_out = [], []
+    for item in items:
+        played_there = not hasattr(item, "callspec") or is_played(**item.callspec.params)
+        (played if played_there else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = played
+
+
+def is_played(name=None, runtime=None, **_):
+    """Whether a test with these parameters is one: those of other tests are not about libraries."""
+    return runtime is None or name not in wheels.PINS or matrix.is_played(name, runtime.id)
+
+
 @pytest.fixture(scope="session")
 def origins(peer):
     """Call it for the origin of the server that a library talks to: it is started when it is first asked for."""

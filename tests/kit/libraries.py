@@ -6,13 +6,14 @@ PATH`, writes what came of it as JSON.
 
 import asyncio
 import contextlib
-import importlib.util
+import functools
 import io
 import itertools
 import json
 import logging
 import sys
 import traceback
+from types import ModuleType
 from urllib.parse import quote
 
 
@@ -23,15 +24,22 @@ async def play(script, origin, key, path, name="main"):
     """
     tasks = asyncio.all_tasks()
     with listening(path) as result:
-        spec = importlib.util.spec_from_file_location("script", script)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = ModuleType("script")
+        module.__file__ = str(script)
+        with open(script, encoding="utf-8") as file:
+            exec(compiled(file.read(), str(script)), vars(module))
         result["expected"] = await getattr(module, name)(Addresses(origin, key))
     left = [task for task in asyncio.all_tasks() - tasks if not task.cancelling()]
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
     return {**result, "tasks": sorted(task.get_coro().__qualname__ for task in left)}
+
+
+@functools.cache
+def compiled(source, file):
+    """The code of a script, of which one function after the other is played: in a page it takes long to compile."""
+    return compile(source, file, "exec")
 
 
 def run(program, url, path):

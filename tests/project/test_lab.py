@@ -374,15 +374,6 @@ def test_of_a_long_journal_the_beginning_is_shown(lab):
     assert lab.words() == ["more"] * 1000 + ["The lab shows 1000 rows; the script goes on."]
 
 
-def test_leaving_ends_the_script(lab):
-    lab.write("import time\ntime.sleep(60)\n", lab.echo)
-    lab.find("#run").click()
-    lab.until(scripts)
-    lab.driver.get("about:blank")
-    lab.until(lambda: not scripts())
-    lab.open()
-
-
 def test_a_script_has_its_time(lab, monkeypatch):
     """CPython's: a page's can be stopped by nobody but its reader."""
     import lab as server
@@ -524,6 +515,15 @@ else:
     assert any("@codemirror/view" in name for name in loaded)
     names = [*loaded, *pyodide.split(), *brython.split()]
     assert [name for name in names if not name.startswith((f"{lab.origin}/", "data:"))] == []
+
+
+def test_leaving_ends_the_script(lab):
+    """Of those that follow each opens a page of its own, or needs none."""
+    lab.write("import time\ntime.sleep(60)\n", lab.echo)
+    lab.find("#run").click()
+    lab.until(scripts)
+    lab.driver.get("about:blank")
+    lab.until(lambda: not scripts())
 
 
 def test_without_its_server_the_lab_compares_two(lab):

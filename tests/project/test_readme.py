@@ -29,7 +29,7 @@ import pytest
 import bridge
 import runtimes
 import wheels
-from programs import PATH, python, run, serving, shown
+from programs import PATH, python, run
 from runtimes import Bun, Deno, Node, chromium, required
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
@@ -302,11 +302,11 @@ class Site:
         self.origin = origin
         self.secure = secure
         self.driver = driver
-        self._has_pyodide = False
+        self._kind = None
 
     def open(self, html, origin=None):
         """Show a page, which nobody has seen before."""
-        self._has_pyodide = False
+        self._kind = None
         self.driver.get("about:blank")
         self._forget()
         for public, local in PUBLIC.items():
@@ -315,12 +315,15 @@ class Site:
         path.write_text(html.replace("<meta", f'<link rel="icon" href="data:,">\n{TELL}\n<meta', 1), "utf-8")
         self.driver.get(f"{origin or self.origin}/{path.name}")
 
-    def run_in_pyodide(self, code):
-        """Run a program in a page that has loaded Pyodide and pyws, the same for one program after the other."""
-        if not self._has_pyodide:
-            self.open(pyodide_page("import js; js.console.log('loaded')").replace("const pyodide", "window.pyodide"))
+    def run_in(self, kind, code):
+        """Run a program in a page of Pyodide, the same for one program after the other; `kind` makes such a page."""
+        if self._kind is not kind:
+            page = kind("import js; js.console.log('loaded')", self)
+            self.open(page.replace("const pyodide", "window.pyodide"))
             self.until("loaded")
-            self._has_pyodide = True
+            self._kind = kind
+        # A program may have installed the bridge.
+        self.driver.execute_script("pyodide.runPython(arguments[0])", WITHOUT_BRIDGE)
         self._forget()
         self.driver.execute_script(
             "pyodide.runPythonAsync(arguments[0], {globals: pyodide.toPy({__name__: '__main__'})})", code
@@ -345,6 +348,13 @@ class Site:
     def requests(self):
         """Whom the page asked for anything."""
         return self.driver.execute_script("return performance.getEntriesByType('resource').map(({name}) => name)")
+
+
+WITHOUT_BRIDGE = """
+import sys
+if bridge := sys.modules.get("pyws.bridge"):
+    bridge.uninstall()
+"""
 
 
 def spoken(message):
@@ -420,11 +430,17 @@ def library_page(code, site):
     return page.replace('"pyws-websocket"', json.dumps(packages))
 
 
+@of("python", "pyscript")
+def test_a_program_of_pyscript_runs(block, address, site):
+    site.open(pyscript_page(here(block.text, address)))
+    assert site.until(block.output.strip()) == block.output.splitlines()
+
+
 @of("python", "bridge")
 def test_a_program_of_a_library_runs(block, address, site, tmp_path):
     """In a page, where a hook says what the header says on CPython."""
     code = here(block.text, address)
-    site.open(library_page(code, site))
+    site.run_in(library_page, code)
     assert site.until(block.output.strip()) == block.output.splitlines()
     script = tmp_path / "script.py"
     script.write_text(code)
@@ -439,6 +455,14 @@ def pyodide_page(code):
     """A page that runs a program in Pyodide, with pyws."""
     (page,) = [block.text for block in PAGES_OF_HELLO if "loadPyodide" in block.text]
     return page.replace('await (await fetch("hello.py")).text()', json.dumps(code).replace("</", "<\\/"))
+
+
+def bare_page(code, _):
+    """A page that runs a program in Pyodide without pyws, as in a browser that cannot switch stacks."""
+    page = pyodide_page(code)
+    assert page.count("  const pyodide") == 1
+    page = page.replace("  const pyodide", "  delete WebAssembly.Suspending;\n  const pyodide")
+    return page.replace('await pyodide.loadPackage("pyws-websocket");', "")
 
 
 def pyscript_page(code):
@@ -457,13 +481,7 @@ def brython_page(code):
 
 @of("python", "pyodide")
 def test_a_program_of_pyodide_runs(block, address, site):
-    site.open(pyodide_page(here(block.text, address)))
-    assert site.until(block.output.strip()) == block.output.splitlines()
-
-
-@of("python", "pyscript")
-def test_a_program_of_pyscript_runs(block, address, site):
-    site.open(pyscript_page(here(block.text, address)))
+    site.run_in(library_page, here(block.text, address))
     assert site.until(block.output.strip()) == block.output.splitlines()
 
 
@@ -540,7 +558,7 @@ TROUBLE = {
         JS + 'ws.addEventListener("open", lambda event: print("never"))\n',
     ],
     "[Errno 138] Not supported": [
-        ["library"],
+        ["pyodide"],
         """
 from websockets.sync.client import connect
 connect("ws://127.0.0.1:8765/")
@@ -567,7 +585,7 @@ with pyws.bridge.installed():
         BRIDGE + "await connect()\n",
     ],
     "A page cannot close with the code 1011 of a library": [
-        ["library"],
+        ["pyodide"],
         """
 import pyws.bridge
 from websockets.asyncio.client import connect
@@ -580,11 +598,6 @@ await ws.close(1011)
         ["brython"],
         "import pyws.bridge\npyws.bridge.install()\n",
     ],
-    "cannot load websockets<1: Can't find a pure Python 3 wheel": [
-        ["serve"],
-        '# /// script\n# dependencies = ["websockets<1"]\n# ///\nimport websockets\n',
-    ],
-    "is in no library that this page has": [["serve"], "import no_such_library\n"],
     "WebSocket needs a running event loop": [["python"], PYWS],
     "no running event loop": [["python"], "import asyncio\nasyncio.get_running_loop()\n"],
     "asyncio.run() cannot be called from a running event loop": [
@@ -609,7 +622,7 @@ ws.onopen = lambda event: run_sync(asyncio.sleep(0))
 """,
     ],
     "WebAssembly stack switching not supported in this JavaScript runtime": [
-        ["no stack switching"],
+        ["pyodide alone"],
         """
 import asyncio
 async def main(): pass
@@ -637,7 +650,7 @@ aio.run(main())
         'from pyws import WebSocket\nWebSocket("ws://127.0.0.1:9999/")\n',
     ],
     "An insecure WebSocket connection may not be initiated from a page loaded over HTTPS": [
-        ["secure"],
+        ["brython by https"],
         'from pyws import WebSocket\nWebSocket("ws://example.org/")\n',
     ],
     "b'abc'": [
@@ -683,10 +696,19 @@ ws.onmessage = on_message
         ["pyodide", "brython"],
         "from pyws import UserAgent\nUserAgent()\n",
     ],
-    "Deno has no permission to connect to": [["deno"], PYWS.replace("8765", "9999")],
     "ENOENT: no such file or directory": [["deno elsewhere"], PYWS],
-    "No module named 'pyws'": [["without"], "import pyws\n"],
+    "No module named 'pyws'": [["pyodide alone"], "import pyws\n"],
     "Please use the 'new' operator": [["pyodide"], 'from js import WebSocket\nWebSocket("ws://127.0.0.1:8765/")\n'],
+}
+
+
+# What another test sees, which has that text in it.
+TOLD_ELSEWHERE = {
+    "Deno has no permission to connect to": "pages/test_outside.py::test_without_permission_the_constructors_raise",
+    "cannot load websockets<1: Can't find a pure Python 3 wheel": (
+        "commands/test_serve.py::test_a_library_that_is_missing_is_told"
+    ),
+    "is in no library that this page has": "commands/test_serve.py::test_a_library_that_is_missing_is_told",
 }
 
 
@@ -768,8 +790,17 @@ def test_each_text_is_shown_by_a_program():
     headings = re.findall(r"^## .+$", PAGES[TROUBLESHOOTING], re.M)
     quoted = re.findall(r"`([^`]+)`", "\n".join(headings))
     assert quoted
-    assert [text for text in quoted if text not in {**TROUBLE, **UNBRIDGED}] == []
-    assert [text for text in {**TROUBLE, **UNBRIDGED} if text not in " ".join(PAGES[TROUBLESHOOTING].split())] == []
+    known = {**TROUBLE, **TOLD_ELSEWHERE, **UNBRIDGED}
+    assert [text for text in quoted if text not in known] == []
+    assert [text for text in known if text not in " ".join(PAGES[TROUBLESHOOTING].split())] == []
+
+
+@pytest.mark.parametrize("text", TOLD_ELSEWHERE)
+def test_a_text_is_looked_for_by_another_test(text):
+    """By one that there is, in a file that has the text."""
+    file, _, name = TOLD_ELSEWHERE[text].partition("::")
+    source = ROOT.joinpath("tests", file).read_text("utf-8")
+    assert f"def {name}(" in source and text in source
 
 
 def test_what_the_bridge_says_is_explained():
@@ -786,8 +817,9 @@ def test_what_the_bridge_says_is_explained():
     assert [row for row in rows if row not in beginnings] == [] != rows
 
 
-# By the place where it is said, as those of Pyodide share a page.
-SHOWN = sorted([(place, text) for text, (places, _) in TROUBLE.items() for place in places])
+# By the place where it is said, as those of Pyodide share a page: with the page that was there last first.
+SHOWN = [(place, text) for text, (places, _) in TROUBLE.items() for place in places]
+SHOWN.sort(key=lambda shown: (shown[0] != "pyodide", shown))
 
 
 @pytest.mark.parametrize("place, text", SHOWN)
@@ -801,39 +833,23 @@ def test_a_text_is_what_that_place_says(place, text, address, site, tmp_path):
         assert text in output + errors
         return
     match place:
-        case "deno" | "deno elsewhere":
-            command = next(line for line in ELSEWHERE if line.startswith("deno"))
-            if place == "deno elsewhere":  # a copy of the module, with its source map
-                command = command.replace("hello.mjs", "elsewhere.mjs")
-                for file in ROOT.glob("web/node_modules/pyodide/pyodide.mjs*"):
-                    shutil.copy(file, tmp_path)
-                tmp_path.joinpath("elsewhere.mjs").write_text(HOST.text.replace('"pyodide"', '"./pyodide.mjs"'))
+        case "deno elsewhere":  # a copy of the module, with its source map
+            command = next(line for line in ELSEWHERE if line.startswith("deno")).replace("hello.mjs", "elsewhere.mjs")
+            for file in ROOT.glob("web/node_modules/pyodide/pyodide.mjs*"):
+                shutil.copy(file, tmp_path)
+            tmp_path.joinpath("elsewhere.mjs").write_text(HOST.text.replace('"pyodide"', '"./pyodide.mjs"'))
             said = run_outside(command, code, tmp_path, address)
             # Files are looked for side by side, and the first that is missing is told.
-            assert text in said or (place == "deno elsewhere" and "Module not found" in said)
+            assert text in said or "Module not found" in said
             return
         case "pyodide":
-            site.run_in_pyodide(code)
+            site.run_in(library_page, code)
+        case "pyodide alone":
+            site.run_in(bare_page, code)
         case "brython":
             site.open(brython_page(code))
-        case "library":
-            site.open(library_page(code, site))
-        case "serve":
-            script = tmp_path / "script.py"
-            script.write_text(code)
-            with serving("--bridge", "--interpreter", DIST / "pyodide", script, told=None) as page:
-                site.driver.get(page)
-                shown(site.driver, text, "error")
-                site.driver.get("about:blank")
-            return
-        case "no stack switching":  # as in a browser that has none
-            page = pyodide_page(code)
-            assert page.count("  const pyodide") == 1
-            site.open(page.replace("  const pyodide", "  delete WebAssembly.Suspending;\n  const pyodide"))
-        case "secure":
-            site.open(pyodide_page(code), site.secure)
-        case "without":
-            site.open(pyodide_page(code).replace('await pyodide.loadPackage("pyws-websocket");', ""))
+        case "brython by https":
+            site.open(brython_page(code), site.secure)
     site.until(text)
 
 
