@@ -46,6 +46,18 @@ def frame(opcode, payload, fin=True):
     return bytes([0x80 * fin + opcode]) + length + payload
 
 
+def unmasked(payload, mask):
+    """The payload as it was before it was masked; in parts, for numbers of some MiB take several times as long."""
+    size = min(len(payload), 1 << 14) or 1
+    repeated = int.from_bytes((mask * (size // 4 + 1))[:size], "big")
+    parts = []
+    for start in range(0, len(payload), size):
+        part = payload[start : start + size]
+        plain = int.from_bytes(part, "big") ^ repeated >> 8 * (size - len(part))
+        parts.append(plain.to_bytes(len(part), "big"))
+    return b"".join(parts)
+
+
 def pattern(size):
     """The payload of `bulk`: `size` bytes that differ from their neighbours."""
     return (bytes(range(256)) * (size // 256 + 1))[:size]
@@ -159,9 +171,7 @@ class Connection:
         except asyncio.IncompleteReadError as error:
             self.record.frames.append("eof" if not error.partial else f"eof after {show(error.partial)}")
             raise
-        repeated = (mask * (size // 4 + 1))[:size]
-        payload = (int.from_bytes(payload, "big") ^ int.from_bytes(repeated, "big")).to_bytes(size, "big")
-        return first, payload, bool(second & 0x80)
+        return first, unmasked(payload, mask), bool(second & 0x80)
 
     async def read(self):
         """Read and log one message or control frame: its opcode and payload. A Ping is answered.
