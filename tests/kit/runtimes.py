@@ -6,6 +6,7 @@ raises `Unavailable` with the reason when entered.
 
 import asyncio
 import contextlib
+import functools
 import gc
 import importlib.util
 import json
@@ -51,6 +52,14 @@ def required():
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
+
+
+@functools.cache
+def make_bundle():
+    """Make what pages load, once in each process of tests; `ImportError` where that is not possible."""
+    import bundle
+
+    bundle.build()
 
 
 class CPython:
@@ -172,11 +181,10 @@ class Page(JavaScript):
 
     def __enter__(self):
         try:
-            import bundle
             import serve
 
             with contextlib.ExitStack() as stack:
-                bundle.build()
+                make_bundle()
                 origin = stack.enter_context(serve.pages())
                 urllib.request.urlopen(origin + self.interpreter).close()
                 self.driver = stack.enter_context(self.browser())
@@ -290,10 +298,9 @@ class Node(JavaScript):
     def __enter__(self):
         command = self.command()
         try:
-            import bundle
+            make_bundle()
         except ImportError as error:
             raise Unavailable(str(error)) from None
-        bundle.build()
         with contextlib.ExitStack() as stack:
             self._log = stack.enter_context(tempfile.TemporaryFile("w+"))
             self._process = stack.enter_context(
