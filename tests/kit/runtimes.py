@@ -518,13 +518,16 @@ MICROPYTHON_PAGE = ("micropython.html", f"/node_modules/{MICROPYTHON}/micropytho
 PYSCRIPT = ("pyscript.html", "/node_modules/@pyscript/core/dist/core.js")
 
 
-def worker(id, interpreter, browser, script, type="classic"):
+def worker(id, interpreter, browser, script, type="classic", **parameters):
     """The runtime of a worker that runs `script`, on a page that only passes messages on."""
-    return Page(id, "worker.html", interpreter, browser, worker=script, type=type)
+    return Page(id, "worker.html", interpreter, browser, worker=script, type=type, **parameters)
 
 
 def pyodide_worker(browser):
-    return worker(f"pyodide-worker-{browser.__name__}", PYODIDE[1], browser, "pyodide-worker.js", type="module")
+    """The runtime of Pyodide in a worker: from saved memory, but in WebKit, which cannot do that."""
+    start = {} if browser is webkit else {"start": "saved"}
+    name = f"pyodide-worker-{browser.__name__}"
+    return worker(name, PYODIDE[1], browser, "pyodide-worker.js", type="module", **start)
 
 
 def brython_worker(browser):
