@@ -104,7 +104,8 @@ class Connection:
         self.close_sent = False
         self.close_heard = None
         self.deflate = self.inflate = None  # zlib's objects, while the context is kept
-        self.message = [0, b"", True]  # being read: first byte of its first frame, payload, whether all were masked
+        # Being read: the first byte of its first frame, the payload, and whether all frames were masked.
+        self.message = [0, bytearray(), True]
         self.ended = False
         self.record = Record()
 
@@ -183,12 +184,12 @@ class Connection:
             opcode = first & 0x0F
             if opcode < CODES["close"]:
                 if opcode:
-                    self.message = [first, b"", True]
+                    self.message = [first, bytearray(), True]
                 self.message[1] += payload
                 self.message[2] &= masked
                 if not first & 0x80:
                     continue
-                first, payload, masked = self.message
+                first, payload, masked = self.message[0], bytes(self.message[1]), self.message[2]
                 opcode = first & 0x0F
                 if first & RSV1 and self.parameters() is not None:
                     first, payload = first & ~RSV1, self.decompress(payload)
