@@ -228,7 +228,7 @@ class Page(JavaScript):
             arguments,
         )
 
-    @property
+    @functools.cached_property
     def about(self):
         """The browser and the interpreter, with their versions."""
         browser = self.driver.capabilities
@@ -258,7 +258,7 @@ class StrictPage(Page):
     """A page whose policy forbids to make code of strings (see tools/serve.py)."""
 
     def __init__(self, *details):
-        super().__init__(*details, policy="strict")
+        super().__init__(*details, policy="strict", start="saved")
 
     def evaluate(self, script, *arguments):
         """As above, by what the driver alone may do."""
@@ -408,7 +408,7 @@ class MicroPythonNode(Node):
         root = TESTS.parent
         return [f"{path}=/{path.relative_to(root).as_posix()}" for path in root.glob("pyws/**/*.[pj][ys]")]
 
-    @property
+    @functools.cached_property
     def about(self):
         """Node and the interpreter, with their versions."""
         package = json.loads(WEB.joinpath("node_modules", MICROPYTHON, "package.json").read_text())
