@@ -474,7 +474,8 @@ def webkit():
     with display() as number:
         # A worker's navigator.language is the locale's name, and Brython cannot do with "C". To optimize all of an
         # interpreter takes longer than what is played in it.
-        environ = {**os.environ, "DISPLAY": number, "LC_ALL": "en_US.UTF-8", "JSC_useOMGJIT": "0"}
+        quick = {"JSC_useOMGJIT": "0", "JSC_useFTLJIT": "0"}
+        environ = {**os.environ, "DISPLAY": number, "LC_ALL": "en_US.UTF-8", **quick}
         service = webdriver.WebKitGTKService(find("WebKitWebDriver"), env=environ)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of Selenium's own, in its class for WebKit
