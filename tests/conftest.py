@@ -22,7 +22,8 @@ from peer import Peer
 from runtimes import RUNTIMES, required
 from stage import SCENARIOS
 
-IDS = {runtime.id for runtime in RUNTIMES}
+IDS = sorted((runtime.id for runtime in RUNTIMES), key=len, reverse=True)  # one may begin with another
+RUNTIME = re.compile(rf"({'|'.join(IDS)})[-\]]")
 TESTS = Path(__file__).parent
 # Files whose tests share a fixture, which may be expensive, or what they found.
 SHARING = {"tests/cpython/test_log.py"}
@@ -75,8 +76,8 @@ def pytest_generate_tests(metafunc):
 
 def runtime_of(nodeid):
     """The id of the runtime in which a test runs, or None."""
-    parameters = nodeid.partition("[")[2]
-    return max((id for id in IDS if re.match(rf"{id}[-\]]", parameters)), key=len, default=None)
+    found = RUNTIME.match(nodeid.partition("[")[2])
+    return found and found[1]
 
 
 def group(nodeid):

@@ -46,6 +46,18 @@ def frame(opcode, payload, fin=True):
     return bytes([0x80 * fin + opcode]) + length + payload
 
 
+def unmasked(payload, mask):
+    """The payload as it was before it was masked; in parts, for numbers of some MiB take several times as long."""
+    size = min(len(payload), 1 << 14) or 1
+    repeated = int.from_bytes((mask * (size // 4 + 1))[:size], "big")
+    parts = []
+    for start in range(0, len(payload), size):
+        part = payload[start : start + size]
+        plain = int.from_bytes(part, "big") ^ repeated >> 8 * (size - len(part))
+        parts.append(plain.to_bytes(len(part), "big"))
+    return b"".join(parts)
+
+
 def pattern(size):
     """The payload of `bulk`: `size` bytes that differ from their neighbours."""
     return (bytes(range(256)) * (size // 256 + 1))[:size]
@@ -92,7 +104,8 @@ class Connection:
         self.close_sent = False
         self.close_heard = None
         self.deflate = self.inflate = None  # zlib's objects, while the context is kept
-        self.message = [0, b"", True]  # being read: first byte of its first frame, payload, whether all were masked
+        # Being read: the first byte of its first frame, the payload, and whether all frames were masked.
+        self.message = [0, bytearray(), True]
         self.ended = False
         self.record = Record()
 
@@ -159,9 +172,7 @@ class Connection:
         except asyncio.IncompleteReadError as error:
             self.record.frames.append("eof" if not error.partial else f"eof after {show(error.partial)}")
             raise
-        repeated = (mask * (size // 4 + 1))[:size]
-        payload = (int.from_bytes(payload, "big") ^ int.from_bytes(repeated, "big")).to_bytes(size, "big")
-        return first, payload, bool(second & 0x80)
+        return first, unmasked(payload, mask), bool(second & 0x80)
 
     async def read(self):
         """Read and log one message or control frame: its opcode and payload. A Ping is answered.
@@ -173,12 +184,12 @@ class Connection:
             opcode = first & 0x0F
             if opcode < CODES["close"]:
                 if opcode:
-                    self.message = [first, b"", True]
+                    self.message = [first, bytearray(), True]
                 self.message[1] += payload
                 self.message[2] &= masked
                 if not first & 0x80:
                     continue
-                first, payload, masked = self.message
+                first, payload, masked = self.message[0], bytes(self.message[1]), self.message[2]
                 opcode = first & 0x0F
                 if first & RSV1 and self.parameters() is not None:
                     first, payload = first & ~RSV1, self.decompress(payload)

@@ -6,6 +6,7 @@ raises `Unavailable` with the reason when entered.
 
 import asyncio
 import contextlib
+import functools
 import gc
 import importlib.util
 import json
@@ -51,6 +52,14 @@ def required():
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
+
+
+@functools.cache
+def make_bundle():
+    """Make what pages load, once in each process of tests; `ImportError` where that is not possible."""
+    import bundle
+
+    bundle.build()
 
 
 class CPython:
@@ -172,11 +181,10 @@ class Page(JavaScript):
 
     def __enter__(self):
         try:
-            import bundle
             import serve
 
             with contextlib.ExitStack() as stack:
-                bundle.build()
+                make_bundle()
                 origin = stack.enter_context(serve.pages())
                 urllib.request.urlopen(origin + self.interpreter).close()
                 self.driver = stack.enter_context(self.browser())
@@ -220,7 +228,7 @@ class Page(JavaScript):
             arguments,
         )
 
-    @property
+    @functools.cached_property
     def about(self):
         """The browser and the interpreter, with their versions."""
         browser = self.driver.capabilities
@@ -250,7 +258,7 @@ class StrictPage(Page):
     """A page whose policy forbids to make code of strings (see tools/serve.py)."""
 
     def __init__(self, *details):
-        super().__init__(*details, policy="strict")
+        super().__init__(*details, policy="strict", start="saved")
 
     def evaluate(self, script, *arguments):
         """As above, by what the driver alone may do."""
@@ -290,10 +298,9 @@ class Node(JavaScript):
     def __enter__(self):
         command = self.command()
         try:
-            import bundle
+            make_bundle()
         except ImportError as error:
             raise Unavailable(str(error)) from None
-        bundle.build()
         with contextlib.ExitStack() as stack:
             self._log = stack.enter_context(tempfile.TemporaryFile("w+"))
             self._process = stack.enter_context(
@@ -401,7 +408,7 @@ class MicroPythonNode(Node):
         root = TESTS.parent
         return [f"{path}=/{path.relative_to(root).as_posix()}" for path in root.glob("pyws/**/*.[pj][ys]")]
 
-    @property
+    @functools.cached_property
     def about(self):
         """Node and the interpreter, with their versions."""
         package = json.loads(WEB.joinpath("node_modules", MICROPYTHON, "package.json").read_text())
@@ -417,7 +424,8 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--js-flags=--expose-gc",  # for the test that asks what is garbage
+    # For the test that asks what is garbage; and what is played is too short for the most thorough compiler.
+    "--js-flags=--expose-gc --no-turbofan",
 ]
 
 
@@ -467,7 +475,8 @@ def webkit():
     with display() as number:
         # A worker's navigator.language is the locale's name, and Brython cannot do with "C". To optimize all of an
         # interpreter takes longer than what is played in it.
-        environ = {**os.environ, "DISPLAY": number, "LC_ALL": "en_US.UTF-8", "JSC_useOMGJIT": "0"}
+        quick = {"JSC_useOMGJIT": "0", "JSC_useFTLJIT": "0"}
+        environ = {**os.environ, "DISPLAY": number, "LC_ALL": "en_US.UTF-8", **quick}
         service = webdriver.WebKitGTKService(find("WebKitWebDriver"), env=environ)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of Selenium's own, in its class for WebKit
@@ -511,13 +520,16 @@ MICROPYTHON_PAGE = ("micropython.html", f"/node_modules/{MICROPYTHON}/micropytho
 PYSCRIPT = ("pyscript.html", "/node_modules/@pyscript/core/dist/core.js")
 
 
-def worker(id, interpreter, browser, script, type="classic"):
+def worker(id, interpreter, browser, script, type="classic", **parameters):
     """The runtime of a worker that runs `script`, on a page that only passes messages on."""
-    return Page(id, "worker.html", interpreter, browser, worker=script, type=type)
+    return Page(id, "worker.html", interpreter, browser, worker=script, type=type, **parameters)
 
 
 def pyodide_worker(browser):
-    return worker(f"pyodide-worker-{browser.__name__}", PYODIDE[1], browser, "pyodide-worker.js", type="module")
+    """The runtime of Pyodide in a worker: from saved memory, but in WebKit, which cannot do that."""
+    start = {} if browser is webkit else {"start": "saved"}
+    name = f"pyodide-worker-{browser.__name__}"
+    return worker(name, PYODIDE[1], browser, "pyodide-worker.js", type="module", **start)
 
 
 def brython_worker(browser):

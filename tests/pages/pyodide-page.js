@@ -2,4 +2,4 @@
 import { loadPyodide } from "/node_modules/pyodide/pyodide.mjs";
 import { playHere } from "./pyodide.js";
 
-await playHere(loadPyodide());
+await playHere(loadPyodide);

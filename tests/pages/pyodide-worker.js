@@ -4,7 +4,7 @@ import { loadPyodide } from "/node_modules/pyodide/pyodide.mjs";
 import { playHere } from "./pyodide.js";
 
 try {
-  await playHere(loadPyodide());
+  await playHere(loadPyodide);
 } catch (error) {
   fail(String(error));
 }

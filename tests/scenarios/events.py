@@ -1026,8 +1026,10 @@ async def what_browsers_disagree_on_is_decided_above_them(stage):
 async def five_hundred_sockets_leave_nothing_behind(stage):
     """Once closed and dropped, no socket, no connection and nothing that ties them to JavaScript is left.
 
-    `cpython/test_lifetime.py` plays it too, and then looks for what only the browser's own garbage collector can tell.
+    `cpython/test_lifetime.py` plays it too, and then looks for what only the browser's own garbage collector can tell:
+    where that is possible, which is so in a runtime of each engine, five hundred are opened there, and fewer here.
     """
+    number = 100 if collector_is_asked(stage.engine) else 500
     first = stage.connect("accept", "text x", "close", journal=False)
 
     async def play():
@@ -1045,9 +1047,9 @@ async def five_hundred_sockets_leave_nothing_behind(stage):
     await stage.sleep(0.05)
     before = count()
     ended = []
-    for _ in range(125):
+    for _ in range(number // 4):
         ended.append(await play())
-    stage.note(f"{ended == [True] * 125}")
+    stage.note(f"{ended == [True] * (number // 4)}")
     for _ in range(40):  # the last ones may need a moment
         await stage.sleep(0.05)
         left = [after - early for early, after in zip(before, count())]  # noqa: B905 - Brython's zip
@@ -1055,6 +1057,17 @@ async def five_hundred_sockets_leave_nothing_behind(stage):
             break
     stage.note("nothing left" if max(left) <= 0 else f"left: {left}")
     return ["True", "nothing left"]
+
+
+def collector_is_asked(engine):
+    """Whether `cpython/test_lifetime.py` plays this in that engine, too, but is not what plays it now."""
+    if sys.platform == "webassembly" or engine not in ("chromium", "firefox", "node", "deno"):
+        return False
+    if sys.platform == "brython":
+        from browser import self as js_global
+    else:
+        import js as js_global
+    return not hasattr(js_global, "witness")
 
 
 def witnesses():
