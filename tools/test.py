@@ -4,6 +4,7 @@ python3 tools/test.py [--quick | --every-python] [arguments of pytest]
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -27,6 +28,8 @@ if __name__ == "__main__":
     group.add_argument("--every-python", action="store_true", help="not only this one, the oldest and the newest")
     options, arguments = parser.parse_known_args()
     environment.enter("test", [] if options.quick else [*BROWSERS, *SERVERS])
+    # Hundreds of Pythons run: each would compile the package and the tests anew, and pytest would rewrite all of them.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import bundle
 
