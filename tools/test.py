@@ -52,9 +52,11 @@ ALL = ["-m", "coverage", "run", *PYTEST, "5", f"--ignore={OUTSIDE}"]
 # may need what other Pythons do not have.
 ON_CPYTHON = ["--runtimes", "cpython", "-m", "not once"]
 CPYTHON = [*PYTEST, "3", *ON_CPYTHON]
-# Of each kind of loop, and of tasks that begin at once or later, but not each with each.
-OTHER = [*CPYTHON, "-k", "not (uvloop and not eager) and not (eager and not uvloop)"]
-# Without input that is made by chance, and without the scenarios a second time.
+# Of each kind of loop, and of tasks that begin at once or later, but not each with each. Without input that is made by
+# chance, and without the scenarios a second time, with the library doing all: neither depends on what differs between
+# Pythons, which are asyncio and ssl.
+KINDS = "not (uvloop and not eager) and not (eager and not uvloop)"
+OTHER = [*PYTEST, "3", "--runtimes", "cpython", "-m", "not once and not hypothesis", "-k", f"{KINDS} and not long_way"]
 QUICK = [*PYTEST, "5", *ON_CPYTHON, "-k", "not uvloop and not test_any_ and not long_way"]
 ONCE = re.compile(r"^pytestmark = .*\bpytest\.mark\.once\b", re.M)
 
