@@ -1,6 +1,7 @@
 """The runtimes as one fixture axis, the peer they all talk to, and the picture of what they wrote."""
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import os
@@ -22,7 +23,8 @@ from peer import Peer
 from runtimes import RUNTIMES, required
 from stage import SCENARIOS
 
-IDS = {runtime.id for runtime in RUNTIMES}
+# The id of a runtime at the beginning of a test's parameters, the longest that fits.
+RUNTIME = re.compile(rf"({'|'.join(sorted((runtime.id for runtime in RUNTIMES), key=len, reverse=True))})[-\]]")
 TESTS = Path(__file__).parent
 # Files whose tests share a fixture, which may be expensive, or what they found.
 SHARING = {"tests/cpython/test_log.py"}
@@ -75,8 +77,8 @@ def pytest_generate_tests(metafunc):
 
 def runtime_of(nodeid):
     """The id of the runtime in which a test runs, or None."""
-    parameters = nodeid.partition("[")[2]
-    return max((id for id in IDS if re.match(rf"{id}[-\]]", parameters)), key=len, default=None)
+    found = RUNTIME.match(nodeid.partition("[")[2])
+    return found[1] if found else None
 
 
 def group(nodeid):
@@ -117,15 +119,31 @@ def is_measured(nodeid):
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    """Coverage rests, in processes that the test starts, too, while a test runs that is not measured."""
-    measuring = coverage_of_this_process()
-    if measuring is None or is_measured(item.nodeid):
+def pytest_collection(session):
+    """What runs while modules are imported is the same in each process: the first one is measured."""
+    worker = getattr(session.config, "workerinput", {"workerid": "gw0"})
+    with contextlib.nullcontext() if worker["workerid"] == "gw0" else unmeasured():
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Coverage rests while a test runs that is not measured."""
+    with contextlib.nullcontext() if is_measured(item.nodeid) else unmeasured():
+        return (yield)
+
+
+@contextlib.contextmanager
+def unmeasured():
+    """Let coverage rest, in processes that are started meanwhile, too."""
+    measuring = coverage_of_this_process()
+    if measuring is None:
+        yield
+        return
     told = os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
     measuring.stop()
     try:
-        return (yield)
+        yield
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the package has been imported
