@@ -22,13 +22,13 @@ def listening():
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
 @pytest.mark.parametrize("compression", [False, True], ids=["plain", "deflate"])
 def test_what_waits_is_counted_and_arrives_in_order(runner, secure, compression):
-    """20,000 messages in as many turns, to a server that reads later: the transport itself never holds many."""
+    """5,000 messages in as many turns, to a server that reads later: the transport itself never holds many."""
     authority = trustme.CA()
     server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(server_tls)
     client_tls = ssl.create_default_context()
     authority.configure_trust(client_tls)
-    size, number = 1000, 10_000
+    size, number = 2000, 5_000
 
     async def main():
         reading = asyncio.Event()
@@ -51,7 +51,7 @@ def test_what_waits_is_counted_and_arrives_in_order(runner, secure, compression)
             await ws.when("open").first()
             transport = ws._pyws_connection._transport
             before = held = 0
-            filling = bytes(range(256)) * 4
+            filling = bytes(range(256)) * 8
             for n in range(number):
                 ws.send(f"{n:08}".encode() + filling[: size - 8])
                 await asyncio.sleep(0)

@@ -77,8 +77,8 @@ class Conversation:
         )
 
     def pieces(self):
-        """The stream as the loop hands it over, in a few thousand pieces at most."""
-        position, turn, least = 0, 0, len(self.stream) // 2000 or 1
+        """The stream as the loop hands it over, in two thousand pieces at most."""
+        position, turn, least = 0, 0, len(self.stream) // 1000 or 1
         while position < len(self.stream):
             size = max(least, self.sizes[turn % len(self.sizes)]) if self.sizes else 65536
             yield self.stream[position : position + size]
@@ -150,6 +150,8 @@ class Transport(asyncio.Transport):
         self._pieces = conversation.pieces()
         self._waiting = 0
         self._closing = False
+        self._parts = ()
+        self._parts_counted = self._parts_size = 0
         self.fed = self.written = 0
         self.lost = False
 
@@ -181,7 +183,7 @@ class Transport(asyncio.Transport):
             return
         else:
             fed = len(receiver._core.reader.buffer) + (receiver._chunks_size if receiver._chunks else 0)
-            partial = sum(map(len, receiver._partial._parts))
+            partial = self._size_of(receiver._partial._parts)
             limit = min(self.fed * RATIO, protocol._agent.max_size or math.inf)
             if partial > limit:
                 raise ViolationError(f"{partial} bytes of a message are held, of {limit} at most")
@@ -189,6 +191,15 @@ class Transport(asyncio.Transport):
             raise ViolationError(f"{fed} bytes are held, of {self.fed} that were fed")
         if self._conversation.manner != "echo" and self.written > self.fed * 4 + SLACK:
             raise ViolationError(f"{self.written} bytes are sent for {self.fed} that were fed")
+
+    def _size_of(self, parts):
+        """How many bytes or characters these hold; only what has come since the last call is counted."""
+        if parts is not self._parts:
+            self._parts, self._parts_counted, self._parts_size = parts, 0, 0
+        while self._parts_counted < len(parts):
+            self._parts_size += len(parts[self._parts_counted])
+            self._parts_counted += 1
+        return self._parts_size
 
     def _lose(self, error):
         if not self.lost:

@@ -1,6 +1,6 @@
 """The 517 cases of the Autobahn test suite, served by `kosoku`: what is weaker than OK is listed here, with its reason.
 
-Without `--thorough` 69 of them are left out, which need most of the seconds: see `LONG`; and each group of compression
+Without `--thorough` 105 of them are left out, which need most of the seconds: see `LONG`; and each group of compression
 is played with one of the libraries that compress, in turn, not with each.
 https://github.com/crossbario/autobahn-testsuite
 """
@@ -44,15 +44,32 @@ HINTED = ["13.2.*", "13.5.*", "13.6.*"]
 
 # A picture, a novel, a PDF: most of the seconds are their compression.
 STORED = ["12.2.*", "12.3.*", "12.5.*"]
-# A thousand messages of 64 KiB and more, whole and in frames: most of the seconds are theirs. 12.1.* and 12.4.* have
-# these sizes, 13.3.* has the largest with the smallest window; what else the others of 13.* agree on is tried with up
-# to 32 KiB, a whole window.
-WITHOUT_LONG = [*STORED, "13.1.*", "13.2.*", "13.4.*", "13.5.*", "13.6.*", "13.7.*"]
-LONG = [pattern.replace("*", size) for pattern in WITHOUT_LONG for size in ("9", "10", "14", "15", "16", "17", "18")]
-# 128 KiB in frames of 1 and 4 KiB: 15 has smaller ones, 18 larger ones.
-LONG += [f"{group}.{size}" for group in ("12.1", "12.4", "13.3") for size in ("16", "17")]
+# What a usual run leaves out, and what proves the same. A case is a thousand messages of one of 18 sizes: 16 B to
+# 128 KiB whole (1 to 10), 8 to 128 KiB in frames of 256 B (11 to 15), 128 KiB in frames of 1, 4 and 32 KiB (16 to 18).
+SIZES = {
+    # JSON in 12.1.* has all of them but two, of which 15 has the smaller frames and 18 the larger.
+    "12.1": [16, 17],
+    # Others have 64 KiB and more no more: these differ by the data, or by what was agreed on before the first message.
+    # 13.3.* has the largest, whole and in most frames, with the smallest window.
+    "12.4": [9, 10, *range(14, 19)],
+    "13.3": [9, 14, 16, 17, 18],
+    # A PDF, which hardly becomes smaller, has 32 KiB, a whole window: picture and novel end at 8 KiB.
+    "12.5": [7, 9, 10, 12, *range(14, 19)],
+    "12.2": [7, 8, 9, 10, *range(12, 19)],
+    "12.3": [7, 8, 9, 10, *range(12, 19)],
+    # The suite plays these two as it plays 12.1: JSON, and no wish of its own that a browser's offer allows.
+    "13.1": [7, 8, 9, 10, *range(12, 19)],
+    "13.7": [7, 8, 9, 10, *range(12, 19)],
+    # Without a context each message begins with an empty window: 13.5.* has 512 B of it, 13.6.* 32 KiB, and so has
+    # 13.2.*, where the suite does not say so.
+    "13.2": [7, 8, 9, 10, *range(12, 19)],
+    "13.4": [7, 9, 10, 12, *range(14, 19)],
+    "13.5": [7, 9, 10, 12, *range(14, 19)],
+    "13.6": [7, 9, 10, 12, *range(14, 19)],
+}
+LONG = [f"{group}.{size}" for group, sizes in SIZES.items() for size in sizes]
 
-# The longest first, so that both workers end together.
+# Long ones first, so that both workers end together.
 GROUPS = ["13.3.*"] + [f"12.{n}.*" for n in (4, 1, 5, 3, 2)] + [f"13.{n}.*" for n in (1, 2, 4, 5, 6, 7)]
 GROUPS += [f"{n}.*" for n in (9, 7, 6, 5, 10, 4, 3, 2, 1)]
 
