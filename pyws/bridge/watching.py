@@ -7,7 +7,7 @@ https://docs.python.org/3/library/asyncio-eventloop.html#watching-file-descripto
 import asyncio
 
 from .blockingsockets import stream_of
-from .eventloop import own
+from .replacing import own
 from .stream import POLL_INTERVAL, Stream
 
 TYPE_CHECKING = False
@@ -90,7 +90,9 @@ def _add(
 ) -> None:
     stream = stream_of(fd)
     if stream is None:
-        own(name)(loop, fd, callback, *args)
+        from pyodide.webloop import WebLoop
+
+        own(WebLoop, name)(loop, fd, callback, *args)
         return
     writing = name == "add_writer"
     _remove(fd, writing)
@@ -106,4 +108,5 @@ def _remove(fd: "Any", writing: bool) -> bool:
 
 
 def _descriptor(fd: "Any") -> int:
-    return fd if isinstance(fd, int) else fd.fileno()
+    number: int = fd if isinstance(fd, int) else fd.fileno()
+    return number
