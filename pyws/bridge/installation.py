@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 
-from . import blockingsockets, eventloop, replacing, selecting, syncwebsockets, threads, tls, tlssockets
+from . import blockingsockets, eventloop, replacing, selecting, syncwebsockets, threads, tls, tlssockets, watching
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def install(hook: "Hook | None", force: bool) -> bool:
             return False
         for owner, module, names in (
             (WebLoop, eventloop, ("create_connection", "sock_connect", "getaddrinfo", "start_tls", "call_at")),
+            (WebLoop, watching, ("add_reader", "add_writer", "remove_reader", "remove_writer")),
             (ssl.SSLContext, tls, ("wrap_bio",)),
             (ssl.SSLContext, tlssockets, ("wrap_socket",)),
             (socket.socket, blockingsockets, ("__init__", "connect", "connect_ex")),

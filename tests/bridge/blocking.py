@@ -148,6 +148,72 @@ async def a_socket_that_blocks(address):
 
 
 @everywhere
+@anywhere
+async def callbacks_of_the_event_loop(address):
+    """A socket that does not block is written and read when the event loop calls back, as often as it is ready."""
+    loop = asyncio.get_running_loop()
+    url = address("echo")
+    sock = socket.socket()
+    sock.setblocking(False)
+    attempt(sock.connect, parts(url)[:2])
+    data, changed = bytearray(), asyncio.Event()
+
+    def read(size):
+        data.extend(sock.recv(size) or b"end")
+        changed.set()
+
+    async def until(end):
+        async with asyncio.timeout(PATIENCE):
+            while not data.endswith(end):
+                await changed.wait()
+                changed.clear()
+
+    loop.add_writer(sock, changed.set)
+    await until(b"")
+    async with asyncio.timeout(PATIENCE):
+        await changed.wait()
+    print(loop.remove_writer(sock), loop.remove_writer(sock.fileno()))
+    sock.send(head(url))
+    loop.add_reader(sock.fileno(), read, 1)
+    await until(b"\r\n\r\n")
+    print(bytes(data[:12]))
+    loop.add_reader(sock, read, 4)
+    sock.send(masked(0x81, b"hello"))
+    await until(b"\x81\x05hello")
+    print(loop.remove_reader(sock))
+    sock.send(masked(0x81, b"later"))
+    loop.add_reader(sock, read, 9)
+    await until(b"\x81\x05later")
+    sock.send(masked(0x88, b""))
+    await until(b"\x88\x00end")
+    print(loop.remove_reader(sock), loop.remove_reader(sock))
+    sock.close()
+    return ["True False", "b'HTTP/1.1 101'", "True", "True False"]
+
+
+@anywhere
+async def a_descriptor_that_is_watched_and_closed(address):
+    """Nothing is called any more, and nothing of it is left."""
+    from pyws.bridge import watching
+
+    loop = asyncio.get_running_loop()
+    called = []
+    for add in (loop.add_reader, loop.add_writer):
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.connect(parts(address("echo"))[:2])
+        add(sock, called.append, add.__name__)
+        await asyncio.sleep(0)
+        sock.close()
+        called.clear()
+        for _ in range(5):
+            await asyncio.sleep(0)
+    print(called, watching._watches)
+    print(attempt(loop.add_reader, 0, print), loop.remove_reader(0))
+    return ["[] {}", "NotImplementedError False"]
+
+
+@everywhere
 async def half_of_an_end(address):
     """Who sends nothing any more hears the end; nobody can listen on a socket that is connected."""
     sock = connect(address("until close"))

@@ -8,6 +8,7 @@ import bridge
 import wheels
 from runtimes import required
 
+URL = "ws://localhost:8765"  # in the programs
 numbers = itertools.count()
 NO_WAITING = "RuntimeError: WebAssembly stack switching not supported in this JavaScript runtime"
 
@@ -50,10 +51,10 @@ def test_a_program_that_ends_with_asyncio_run(runtime, peer, on_cpython, note, n
     with required():
         provided = wheels.provide(name)
     url = f"{peer.origin}/{name}-{next(numbers)}?do=accept&do=echo"
-    result = bridge.run_in_pyodide(runtime, program, url, provided)
+    result = bridge.run_in_pyodide(runtime, program, {URL: url}, provided, ["Ann"])
     if runtime.engine in ("chromium", "node", "deno", "bun"):
-        other = url.replace("?", "-cpython?")
-        expected = on_cpython(program.stem, lambda: bridge.run_on_cpython(program, other, provided))
+        urls = {URL: url.replace("?", "-cpython?")}
+        expected = on_cpython(program.stem, lambda: bridge.run_on_cpython(program, urls, provided, ["Ann"]))
         note(runtime, name, "program", result == expected, result | {"expected": expected})
     else:
         is_right = result["journal"] == [] and result["error"].splitlines()[-1] == NO_WAITING

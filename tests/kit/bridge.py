@@ -23,15 +23,16 @@ def play_in_pyodide(runtime, script, origin, key, wheels=None, name="main"):
     return in_pyodide(runtime, script, f"await libraries.play{(f'/tests/{script.name}', origin, key, path, name)}")
 
 
-def run_on_cpython(program, url, wheels):
-    """Run a program on CPython."""
-    return on_cpython("run", program, url, os.pathsep.join(map(str, wheels.cpython)))
+def run_on_cpython(program, urls, wheels, typed):
+    """Run a program on CPython, with these URLs in the place of its own, and these lines typed."""
+    path = os.pathsep.join(map(str, wheels.cpython))
+    return on_cpython("run", program, json.dumps(urls), path, json.dumps(typed))
 
 
-def run_in_pyodide(runtime, program, url, wheels):
+def run_in_pyodide(runtime, program, urls, wheels, typed):
     """Run a program over the bridge."""
     path = load(runtime, wheels.pyodide)
-    return in_pyodide(runtime, program, f"libraries.run{(f'/tests/{program.name}', url, path)}")
+    return in_pyodide(runtime, program, f"libraries.run{(f'/tests/{program.name}', urls, path, typed)}")
 
 
 def on_cpython(*arguments):

@@ -1,7 +1,7 @@
 """Play a script of tests/libraries: what it prints is its journal. The same file on CPython and in Pyodide.
 
-On CPython it is a program of its own: `python3 libraries.py play SCRIPT ORIGIN KEY PATH FUNCTION`, or `run PROGRAM URL
-PATH`, writes what came of it as JSON.
+On CPython it is a program of its own: `python3 libraries.py play SCRIPT ORIGIN KEY PATH FUNCTION`, or `run PROGRAM URLS
+PATH TYPED`, writes what came of it as JSON; URLS and TYPED are JSON.
 """
 
 import asyncio
@@ -12,9 +12,14 @@ import itertools
 import json
 import logging
 import sys
+import threading
 import traceback
 from types import ModuleType
 from urllib.parse import quote
+
+in_page = sys.platform == "emscripten"
+if in_page:
+    from pyodide.ffi import run_sync
 
 
 async def play(script, origin, key, path, name="main"):
@@ -42,14 +47,22 @@ def compiled(source, file):
     return compile(source, file, "exec")
 
 
-def run(program, url, path):
-    """Run a program as it stands, but for the URL, with a name on its standard input: what it printed, the error."""
-    with open(program) as file, listening(path) as result:
-        sys.stdin = io.StringIO("Ann\n")
+def run(program, urls, path, typed):
+    """Run a program as it stands, but for URLs, {its own: the one instead}: what it printed, the error.
+
+    `typed` are the lines on its standard input.
+    """
+    with open(program) as file:
+        text = file.read()
+    for url, instead in urls.items():
+        text = text.replace(url, instead)
+    with listening(path) as result:
+        sys.stdin = Person(typed, sys.stdout)
+        sys.argv, before = [program], sys.argv
         try:
-            exec(file.read().replace("ws://localhost:8765", url), {"__name__": "__main__"})
+            exec(compile(text, program, "exec"), {"__name__": "__main__"})
         finally:
-            sys.stdin = sys.__stdin__
+            sys.stdin, sys.argv = sys.__stdin__, before
     return result
 
 
@@ -60,7 +73,7 @@ def listening(path):
     before = set(sys.modules)
     folders = path.split(":") if path else []
     sys.path[:0] = folders
-    printed, log = io.StringIO(), Log()
+    printed, log = Printed(), Log()
     logging.getLogger("pyws").addHandler(log)
     try:
         with contextlib.redirect_stdout(printed):
@@ -75,6 +88,44 @@ def listening(path):
             if file.startswith(tuple(folders)) and not file.endswith(".so"):  # that can be loaded once
                 del sys.modules[name]
         result |= {"journal": printed.getvalue().splitlines(), "log": log.lines}
+
+
+class Printed(io.StringIO):
+    """What has been printed."""
+
+    def __init__(self):
+        super().__init__()
+        self._news = asyncio.Event() if in_page else threading.Event()
+
+    def write(self, text):
+        written = super().write(text)
+        if text.endswith("\n"):
+            self._news.set()
+        return written
+
+    def flush(self):
+        """Called after a prompt, too."""
+        self._news.set()
+
+    def wait(self):
+        """Block until there is something that this method has not waited for."""
+        if in_page:
+            run_sync(self._news.wait())
+        else:
+            self._news.wait()
+        self._news.clear()
+
+
+class Person:
+    """A standard input: somebody types a line each time that something has been printed, and at last Ctrl-D."""
+
+    def __init__(self, lines, printed):
+        self._lines = [f"{line}\n" for line in lines]
+        self._printed = printed
+
+    def readline(self, size=-1):
+        self._printed.wait()
+        return self._lines.pop(0) if self._lines else ""
 
 
 class Addresses:
@@ -106,4 +157,8 @@ class Log(logging.Handler):
 
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
-    print(json.dumps(run(*arguments) if command == "run" else asyncio.run(play(*arguments))))
+    if command == "run":
+        program, urls, path, typed = arguments
+        print(json.dumps(run(program, json.loads(urls), path, json.loads(typed))))
+    else:
+        print(json.dumps(asyncio.run(play(*arguments))))
