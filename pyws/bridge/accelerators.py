@@ -8,7 +8,7 @@ https://www.rfc-editor.org/rfc/rfc6455#section-5.3
 
 import sys
 
-from . import masks, replacing
+from . import masks, replacing, zeromasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def provide() -> None:
         own: Any = getattr(sys.modules.get(home), own_function, None)
         if used is not None and used is own:
             replacing.replace(module, function, make(used))
+    zeromasks.replace_writer()
 
 
 def make_of_websockets(own: "Callable[..., Any]") -> "Callable[..., Any]":

@@ -4,6 +4,8 @@ Its law: no I/O; the data that is fed may end anywhere; bytes that wait for the 
 https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 """
 
+from struct import Struct
+
 from . import masks
 
 TYPE_CHECKING = False
@@ -14,6 +16,10 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
 NORMAL_CLOSURE, GOING_AWAY, PROTOCOL_ERROR, NO_STATUS, INVALID_DATA = 1000, 1001, 1002, 1005, 1007
+
+
+# Heads of a client's frames: the first byte, the size and the mask, in each of the three forms.
+SHORT, MEDIUM, LONG = Struct("!BBL"), Struct("!BBHL"), Struct("!BBQL")
 
 
 class ProtocolError(Exception):
@@ -36,6 +42,22 @@ class FrameReader:
         self._head: tuple[int, int, int] | None = None  # of a frame whose payload is read: first byte, size, mask
         self._opcode = CONTINUATION  # of the message whose fragments are read
         self._fragments: list[bytes] = []
+
+    def feed_message(self, data: bytes) -> "tuple[int, memoryview[int], int] | None":
+        """Return the opcode, the payload and its mask, if the data is exactly one frame that is a whole message.
+
+        Most data is. Else nothing has happened, and it is to be given to `feed`.
+        """
+        if self._chunks or self._head is not None or self._opcode or len(data) < 6 or data[0] not in (0x81, 0x82):
+            return None
+        second, start = data[1], 6
+        size = second - 128
+        if size > 125:
+            start = 8 if size == 126 else 14
+            size = int.from_bytes(data[2 : start - 4], "big")
+        if size < 0 or len(data) != start + size:
+            return None
+        return data[0] & 15, memoryview(data)[start:], masks.KEY.unpack_from(data, start - 4)[0]
 
     def feed(self, data: bytes) -> "Iterator[tuple[int, bytes | memoryview[int], int]]":
         """Yield the opcode, the payload and its mask of each message and control frame that is complete.
@@ -111,6 +133,15 @@ def frame_head(opcode: int, size: int) -> bytes:
     if size < 1 << 16:
         return bytes((0x80 | opcode, 126)) + size.to_bytes(2, "big")
     return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big")
+
+
+def masked_head(first: int, size: int) -> bytes:
+    """Return what stands before the payload of a client's frame that begins with the byte `first`; its mask is 0."""
+    if size < 126:
+        return SHORT.pack(first, 0x80 | size, 0)
+    if size < 1 << 16:
+        return MEDIUM.pack(first, 0x80 | 126, size, 0)
+    return LONG.pack(first, 0x80 | 127, size, 0)
 
 
 def frame(opcode: int, payload: bytes) -> bytes:

@@ -26,6 +26,8 @@ in_javascript: "list[Callable[[Payload, int], bytes]]" = []
 
 def apply(data: "Payload", key: int) -> bytes:
     """Return the data with the mask `key` put on, or taken off. A memoryview is one of bytes in a row."""
+    if not key:
+        return bytes(data)
     if len(data) >= JS_SIZE and in_javascript:
         return in_javascript[0](data, key)
     return apply_in_python(data, key)

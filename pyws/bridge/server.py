@@ -285,7 +285,8 @@ class Server:
         if self._close_sent is not None:
             return  # nothing may follow a Close frame
         try:
-            for opcode, payload, mask in self._reader.feed(data):
+            message = self._reader.feed_message(data)
+            for opcode, payload, mask in self._reader.feed(data) if message is None else (message,):
                 if opcode in (TEXT, BINARY):
                     connection = self._connection
                     if connection is not None and not connection.send_payload(payload, mask, opcode == TEXT):

@@ -9,6 +9,7 @@ import asyncio
 import contextvars
 
 from ..loop import call_later
+from . import zeromasks
 from .server import Server
 from .sockets import TransportSocket
 from .tls import BrowserTLS
@@ -83,6 +84,7 @@ class Transport(asyncio.Transport):
         """Tell this protocol what happens from now on."""
         self._protocol = protocol
         self._is_buffered = isinstance(protocol, asyncio.BufferedProtocol)
+        zeromasks.adopt(protocol)
 
     def is_closing(self) -> bool:
         """Return whether the connection ends, or has ended."""
@@ -197,7 +199,8 @@ class Transport(asyncio.Transport):
     def deliver_soon(self, data: bytes) -> None:
         """Give bytes to the protocol in the next turn of the loop, together with others."""
         self._incoming.append(data)
-        self._flush_soon()
+        if not self._flush_is_due:
+            self._flush_soon()
 
     def end_input(self) -> None:
         """Tell the protocol that nothing comes any more, soon; then the connection is over."""

@@ -28,6 +28,36 @@ def test_frames_cut_anywhere(size):
     assert (messages, reader.size) == (MESSAGES, 0)
 
 
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536])
+@pytest.mark.parametrize("opcode", [frames.TEXT, frames.BINARY])
+@pytest.mark.parametrize("key", [b"\x00\xff\x10\x81", bytes(4)])
+def test_a_whole_message(size, opcode, key):
+    """It is what `feed` would yield; the data is a byte too short or too long for one that is not whole."""
+    data = masked(0x80 | opcode, b"x" * size, key)
+    reader = frames.FrameReader()
+    assert reader.feed_message(data) == next(frames.FrameReader().feed(data))
+    for other in data[:-1], data + b"\x81", data[:1] + bytes((data[1] & 127,)) + data[2:]:
+        assert reader.feed_message(other) is None
+    assert read(reader, data) == [(opcode, b"x" * size)]
+
+
+def test_what_is_no_whole_message():
+    """Fragments, control frames, broken frames; and any data that comes inside of a frame or a message."""
+    whole = masked(0x81, b"whole")
+    for data in b"", b"\x81", masked(0x01, b"a"), masked(0x80, b"a"), masked(0x89, b"a"), masked(0xC1, b"a"):
+        assert frames.FrameReader().feed_message(data) is None
+    for before in whole[:1], whole[:6], whole[:-1], masked(0x01, b"a"):
+        reader = frames.FrameReader()
+        assert read(reader, before) == []
+        assert reader.feed_message(whole) is None
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536])
+def test_heads_with_the_mask_0(size):
+    """They are those of a client's frame."""
+    assert frames.masked_head(0x82, size) + bytes(size) == masked(0x82, bytes(size), bytes(4))
+
+
 def test_fragments():
     """They are joined; control frames come between them as they are."""
     data = [masked(0x02, b"a"), masked(0x89, b"?"), masked(0x00, b""), masked(0x8A, b"!"), masked(0x80, b"bc")]
