@@ -32,6 +32,9 @@ POLL_INTERVAL = 0.004
 class Transport(asyncio.Transport):
     """A connection of the event loop. https://docs.python.org/3/library/asyncio-protocol.html#transports"""
 
+    needs_no_mask = True
+    """No network sees the frames that are written to it: see `zeromasks`."""
+
     def __init__(self, loop: asyncio.AbstractEventLoop, server: Server) -> None:
         super().__init__()
         self._loop = loop

@@ -27,7 +27,8 @@ def adopt(protocol: "Any") -> None:
     if connection is None or not isinstance(protocol, connection):
         return
     frames, library = protocol.protocol, sys.modules["websockets.protocol"]
-    if frames.side is library.CLIENT and type(frames).send_frame is library.Protocol.send_frame:
+    is_known = type(frames).send_frame is library.Protocol.send_frame and hasattr(frames, "writes")
+    if is_known and frames.side is library.CLIENT:
         frames.send_frame = MethodType(send_frame, frames)
 
 
@@ -57,17 +58,11 @@ def replace_writer() -> None:
 
     def __init__(self: "Any", protocol: "Any", transport: "Any", **options: "Any") -> None:  # noqa: N807 - it replaces it
         own(self, protocol, transport, **options)
-        if self.use_mask and is_of_bridge(transport) and type(self)._write_websocket_frame is write:
+        is_known = type(self)._write_websocket_frame is write and hasattr(self, "_output_size")
+        if is_known and self.use_mask and getattr(type(transport), "needs_no_mask", False):
             self._write_websocket_frame = MethodType(write_frame, self)
 
     replacing.replace(writer, "__init__", __init__)
-
-
-def is_of_bridge(transport: object) -> bool:
-    """Return whether a transport is the bridge's own."""
-    from .transport import Transport
-
-    return isinstance(transport, Transport)
 
 
 def write_frame(self: "Any", message: "Any", opcode: int, rsv: int) -> None:
