@@ -41,10 +41,10 @@ COLUMNS = {
     "Bun": {"pyodide-bun": "normal"},
 }
 IDS = [id for columns in COLUMNS.values() for id in columns]
-# Deno and Bun differ from Node in the WebSocket below the bridge, which each library meets in the same way: there only
-# these play, one for each kind of connection.
-OF_OTHER_ENGINES = {"pyodide-deno", "pyodide-bun"}
-IN_OTHER_ENGINES = {"websockets-17", "aiohttp-3", "websocket-client-1"}
+# Deno and Bun differ from Node in the WebSocket below the bridge, which each library meets in the same way; and so does
+# Node where no code may be made of strings from Chromium: there only these play, one for each kind of connection.
+OF_FEW = {"pyodide-deno", "pyodide-bun", "pyodide-node-strict"}
+FEW = {"websockets-17", "aiohttp-3", "websocket-client-1"}
 assert set(IDS) == {runtime.id for runtime in RUNTIMES if runtime.id.startswith(("pyodide", "pyscript"))}
 
 
@@ -55,7 +55,7 @@ def rows():
 
 def is_played(name, id):
     """Whether a library plays in that runtime."""
-    return name in IN_OTHER_ENGINES or id not in OF_OTHER_ENGINES
+    return name in FEW or id not in OF_FEW
 
 
 def marked():

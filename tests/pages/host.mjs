@@ -8,7 +8,7 @@ import { loadPyodide } from "../../web/node_modules/pyodide/pyodide.mjs";
 
 const base = fileURLToPath(new URL("../../", import.meta.url));
 const { script, globals, snapshot } = JSON.parse(process.argv[2]);
-const { wheel } = JSON.parse(await readFile(`${base}dist/index.json`, "utf-8"));
+const index = JSON.parse(await readFile(`${base}dist/index.json`, "utf-8"));
 const options = { stdout: (text) => console.log(text), stderr: (text) => console.log(text) };
 const asked = [];
 
@@ -47,9 +47,12 @@ const all = {
 const given = { asked, Mock };
 for (const name of globals ?? []) given[{ forbidden: "Function", Bare: "WebSocket" }[name] ?? name] = all[name];
 
+// Pyodide after its start: tests of a host need not wait for one.
+const memory = async () => ({ _loadSnapshot: await readFile(`${base}dist/${index.snapshot}`) });
+
 async function load(more) {
   const pyodide = await loadPyodide({ ...options, ...more });
-  pyodide.unpackArchive(new Uint8Array(await readFile(`${base}dist/${wheel}`)), "wheel", { extractDir: "/wheel" });
+  pyodide.unpackArchive(new Uint8Array(await readFile(`${base}dist/${index.wheel}`)), "wheel", { extractDir: "/wheel" });
   pyodide.runPython("import sys; sys.path.append('/wheel')");
   return pyodide;
 }
@@ -61,7 +64,7 @@ try {
     saved.runPython(snapshot);
     pyodide = await loadPyodide({ ...options, _loadSnapshot: saved.makeMemorySnapshot() });
   } else {
-    pyodide = await load(globals ? { jsglobals: given } : {});
+    pyodide = await load({ ...(await memory()), ...(globals ? { jsglobals: given } : {}) });
   }
   await pyodide.runPythonAsync(script);
 } catch (error) {
