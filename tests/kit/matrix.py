@@ -41,9 +41,9 @@ COLUMNS = {
     "Bun": {"pyodide-bun": "normal"},
 }
 IDS = [id for columns in COLUMNS.values() for id in columns]
-# Deno and Bun differ from Node in the WebSocket below the bridge, which each library meets in the same way; and so does
-# Node where no code may be made of strings from Chromium: there only these play, one for each kind of connection.
-OF_FEW = {"pyodide-deno", "pyodide-bun", "pyodide-node-strict"}
+# Deno and Bun differ from Node in the WebSocket below the bridge, and strict pages in how messages cross: each library
+# meets both in the same way. There only these play, one for each kind of connection.
+OF_FEW = {"pyodide-deno", "pyodide-bun", "pyodide-node-strict", "pyodide-chromium-strict"}
 FEW = {"websockets-17", "aiohttp-3", "websocket-client-1"}
 assert set(IDS) == {runtime.id for runtime in RUNTIMES if runtime.id.startswith(("pyodide", "pyscript"))}
 
