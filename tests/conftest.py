@@ -47,16 +47,17 @@ def pytest_addoption(parser):
     parser.addoption("--thorough", action="store_true", help="the longest cases of the Autobahn test suite, too")
 
 
-def pytest_configure():
-    """Tests press Ctrl-C: what they start must not inherit that it is ignored, as in the background of a shell."""
+def pytest_configure(config):
+    """Tests press Ctrl-C: what they start must not inherit that it is ignored, as in the background of a shell.
+
+    A process that only shares out the tests is not measured.
+    """
+    measuring = coverage_of_this_process()
+    if measuring is not None and config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        measuring.stop()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-
-def pytest_collection_finish():
-    """Tests collect garbage very often: what is there before the first of them need not be looked at again."""
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_generate_tests(metafunc):
@@ -197,6 +198,18 @@ def pytest_terminal_summary(terminalreporter, config):
 
 RED = pytest.StashKey[list]()
 numbers = itertools.count()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item):
+    """Tests collect garbage very often: what is there before the first of a group need not be looked at again."""
+    if (now := group(item.nodeid)) != item.config.stash.get(GROUP, None):
+        item.config.stash[GROUP] = now
+        gc.collect()
+        gc.freeze()
+
+
+GROUP = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
