@@ -25,17 +25,23 @@ def test_on_the_bridge(runtime, peer, name):
     examine(bridge.play_in_pyodide(runtime, SCRIPT, peer.origin, f"zero-masks-{next(numbers)}", provided, function))
 
 
+@pytest.fixture(scope="module")
+def node():
+    """Pyodide under Node, where it has the sockets of Node."""
+    with required(), Node("pyodide-node-sockets") as node:
+        bridge.run(node, "import pyodide_js\nawait pyodide_js.useNodeSockFS()\nTrue")
+        yield node
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("name", ["websockets-17", "aiohttp-3"])
 @pytest.mark.requirements("BRG-28")
-def test_on_a_real_socket(peer, name):
+def test_on_a_real_socket(node, peer, name):
     """It is random, while the bridge is installed and used, too."""
     with required():
         provided = wheels.provide(name)
     function = f"{name.partition('-')[0]}_on_a_socket"
-    with required(), Node("pyodide-node-sockets") as node:
-        bridge.run(node, "import pyodide_js\nawait pyodide_js.useNodeSockFS()\nTrue")
-        examine(bridge.play_in_pyodide(node, SCRIPT, peer.origin, f"zero-masks-{next(numbers)}", provided, function))
+    examine(bridge.play_in_pyodide(node, SCRIPT, peer.origin, f"zero-masks-{next(numbers)}", provided, function))
 
 
 def examine(result):
