@@ -59,7 +59,6 @@ def pytest_configure(config):
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-
 def pytest_generate_tests(metafunc):
     """The runtimes as one axis. Session scope groups the tests by it, so that only one browser runs at a time."""
     if "runtime" in metafunc.fixturenames:
