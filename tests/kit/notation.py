@@ -37,7 +37,7 @@ def checksum(data):
 
 def _sum(data):
     """The sum of some bytes; what tests send in quantity is often the same byte again and again."""
-    return data[0] * len(data) if data.count(data[:1]) == len(data) else sum(data)
+    return data[0] * len(data) if data == data[:1] * len(data) else sum(data)
 
 
 def _character(code):
