@@ -52,7 +52,7 @@ def play(peer):
             loop.set_exception_handler(lambda _, context: complaints.append(context))
             stage = Stage(peer.origin, f"sockets-{next(numbers):04}", "cpython")
             runner.run(conversation(stage))
-            stage.leave()
+            runner.run(stage.leave())
             complaints += asyncio.all_tasks(loop)
         gc.collect()
         assert complaints == []

@@ -6,10 +6,11 @@ follows `&then` is for the next connection to the same URL, and so on; the last 
 it heard is kept under KEY, one short string per message or control frame. No WebSocket library: a peer that cannot
 misbehave cannot test a client.
 
-Other paths answer questions, one text message per line, so that a scenario needs nothing but a WebSocket:
+Other paths answer a question, one text message per line, so that a scenario needs nothing but a WebSocket:
 `/heard/KEY` (the frames, when that conversation is over), `/request/KEY` (request line and headers),
-`/written/KEY` (how many bytes the network took),
+`/written/KEY` (how many bytes the network took), `/wake/KEY` (who sleeps in that conversation is woken),
 `/address/refused` and `/address/hangup` (where nobody listens, and where the line is cut at once).
+To `/questions` each message is a question, written as its path, and the answer to it is one message.
 """
 
 import argparse
@@ -492,6 +493,9 @@ class Peer:
         try:
             path, _, query = (await conversation.read_request()).partition("?")
             _, first, *rest = path.split("/")
+            if first == "questions":
+                await self._answer_all(conversation)
+                return
             if rest:
                 lines = await self._answer(first, rest[0])
                 await conversation.perform(["accept", *["text " + line for line in lines], "close 1000"])
@@ -517,6 +521,15 @@ class Peer:
             writer.transport.abort()  # the peer is stopped; the streams' own callback would log this as an error
         finally:
             writer.close()
+
+    async def _answer_all(self, conversation):
+        await conversation.do_accept("")
+        while conversation.close_heard is None:
+            opcode, payload = await conversation.read()
+            if opcode == CODES["text"]:
+                lines = await self._answer(*payload.decode().split("/")[1:])
+                await conversation.do_text("\n".join(lines))
+        await conversation.end_politely()
 
     async def _answer(self, subject, key):
         if subject == "heard":

@@ -110,7 +110,7 @@ async def perform(name, origin, key, engine):
         expected = await SCENARIOS[name].function(stage)
     except Exception as raised:
         error = trace(raised)
-    stage.leave()
+    await stage.leave()
     return {"journal": stage.journal, "expected": expected, "error": error}
 
 
@@ -140,6 +140,8 @@ class Stage:
         self._messages = {}
         self._sockets = []
         self._streams = []
+        self._inquiry = None  # the socket on which the peer is asked
+        self._asked = 0
 
     def connect(self, *verbs, origin=None, protocols=None, journal=True, name=""):
         """Open a socket to the peer, which will do `verbs`; its events go to the journal, binary ones as bytes."""
@@ -217,33 +219,42 @@ class Stage:
 
     async def heard(self, ws):
         """Rows of what the peer heard on this connection after the handshake, once that conversation is over."""
-        lines = await self.ask("heard/" + self._keys[id(ws)])  # Brython loses its frames in a comprehension that awaits
+        # Brython loses its frames in a comprehension that awaits.
+        lines = await self.ask("/heard/" + self._keys[id(ws)])
         return ["heard " + line for line in lines]
 
     async def written(self, ws):
         """How many bytes of this connection the network took from the peer."""
-        lines = await self.ask("written/" + self._keys[id(ws)])
+        lines = await self.ask("/written/" + self._keys[id(ws)])
         return int(lines[0])
 
     async def wake(self, ws):
         """Wake the peer, which sleeps on this connection."""
-        await self.ask("wake/" + self._keys[id(ws)])
+        await self.ask("/wake/" + self._keys[id(ws)])
 
     async def request(self, ws):
         """The request line and headers of this connection."""
-        return await self.ask("request/" + self._keys[id(ws)])
+        return await self.ask("/request/" + self._keys[id(ws)])
 
     async def ask(self, question):
         """The peer's answer to a question (see there), one `str` per line."""
-        ws = WebSocket(f"{self.origin}/{question}")
-        lines = []
-        ws.addEventListener("message", lambda event: lines.append(event.data))
-        self._sockets.append(ws)
-        await self.closed(ws)
-        return lines
+        if self._inquiry is None:
+            self._inquiry = WebSocket(f"{self.origin}/questions")
+            self._messages[id(self._inquiry)] = received = []
+            self._inquiry.addEventListener("message", lambda event: received.append(event.data))
+        await self.opened(self._inquiry)
+        self._inquiry.send(question)
+        self._asked += 1
+        number = self._asked
+        answers = await self.messages(self._inquiry, number)
+        lines = "".join(answers[number - 1 :])
+        return lines.split("\n") if lines else []
 
-    def leave(self):
+    async def leave(self):
         """Write what was left open and close it: a scenario ends when all its sockets have."""
+        if self._inquiry is not None:
+            self._inquiry.close()
+            await self.closed(self._inquiry)
         for ws in self._sockets:
             if ws.readyState != 3:
                 self.note(f"left with readyState {ws.readyState}")

@@ -211,7 +211,7 @@ async def a_refusal_is_not_waited_out(stage):
 @scenario("HID-01", "HID-04", "HID-05", "ERR-12")
 async def failures_look_alike(stage):
     """A name that does not resolve, TLS that fails, no HTTP at all: 1006, no reason, not clean."""
-    (origin,) = await stage.ask("address/hangup")
+    (origin,) = await stage.ask("/address/hangup")
     for address in ("ws://nowhere.invalid", origin.replace("ws:", "wss:"), "ws://127.0.0.1:25"):
         await stage.closed(stage.connect(origin=address))
     return FAILED * 3

@@ -540,7 +540,7 @@ async def close_waits_for_the_server(stage):
 @scenario("ERR-02", "HID-01", "RST-06")
 async def a_refused_connection_fails(stage):
     """Nobody listens: error, then close 1006."""
-    (origin,) = await stage.ask("address/refused")
+    (origin,) = await stage.ask("/address/refused")
     ws = stage.connect(origin=origin)
     await stage.closed(ws)
     return FAILED
@@ -549,7 +549,7 @@ async def a_refused_connection_fails(stage):
 @scenario("ERR-02", "HSK-11")
 async def a_hang_up_during_the_handshake_fails(stage):
     """The line is cut before, instead of or in the middle of the answer."""
-    (origin,) = await stage.ask("address/hangup")
+    (origin,) = await stage.ask("/address/hangup")
     await stage.closed(stage.connect(origin=origin))
     await stage.closed(stage.connect("fin"))
     await stage.closed(stage.connect(r"head HTTP/1.1 101 Switching Protocols\r\nupgrade: webs", "fin"))

@@ -168,7 +168,7 @@ async def none_may_be_tried(stage):
 @scenario("REC-02", "REC-12")
 async def nobody_listens_for_a_while(stage):
     """TCP is refused twice; then there is a server."""
-    (refused,) = await stage.ask("address/refused")
+    (refused,) = await stage.ask("/address/refused")
     urls = [stage.address(["accept", "text back", "close 1000"]), refused, refused]
     ws = stage.adopt(ReconnectingWebSocket(lambda: urls.pop(), **QUICK))
     await stage.closed(ws)

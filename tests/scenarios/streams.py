@@ -16,7 +16,7 @@ from notation import show
 from stage import Future, scenario
 
 MEBI = 1 << 20
-LARGE = 16 * MEBI  # more than the network and a browser take of a message whose peer does not read
+LARGE = 6 * MEBI  # more than the network and a browser take of a message whose peer does not read
 
 if sys.platform == "brython":
     from browser import self as js_global
@@ -412,9 +412,12 @@ async def what_waits_to_be_written_when_a_stream_closes(stage):
         heard = await stage.heard(stream)
         stage.note([words.split(" ")[2][1:] if " text " in words else words for words in heard])
     sizes = [str(LARGE), str(MEBI)]
+    second, frames = "InvalidStateError", sizes[:1]
+    if stage.engine == "webkit" and stage.journal[6] == "None":  # Deviation: WSS-17, WebKit
+        second, frames = "None", sizes
     return [
         *["None", "None", "None", "closed 1000 ''", [*sizes, "heard close"]],
-        *["None", "InvalidStateError", "closed 1000 ''", [sizes[0], "heard close"]],
+        *["None", second, "closed 1000 ''", [*frames, "heard close"]],
     ]
 
 
@@ -542,8 +545,8 @@ async def what_a_websocketerror_is(stage):
 @scenario("WSS-17", "WSS-21")
 async def a_reader_that_waits_lets_the_server_wait(stage):
     """Of some MiB the server gets rid of what the network holds; all of it is there for who reads on, then the end."""
-    # No browser lets it wait, and Brython needs seconds.
-    total, size = 16 if sys.platform in ("brython", "webassembly") else 48, MEBI
+    # No browser lets it wait: there it is enough that half of it is more than the network holds by itself.
+    total, size = 32 if stage.engine == "cpython" else 12, MEBI
     stream = stage.stream("accept", "text go", f"bulk_text {total} {size}", "close 1000")
     message = await stream.__anext__()
     written, before = 0, -1

@@ -13,6 +13,7 @@ elif sys.platform == "brython":
     from browser import self as js_global
 
 KIBI, MEBI = 1024, 1024 * 1024
+LARGE = 6 * MEBI  # more than the network and a browser take of a message whose peer does not read
 
 
 def block(seconds):
@@ -208,11 +209,11 @@ async def a_send_after_the_servers_close_only_counts(stage):
 
 @scenario("BUF-13", "BUF-06", "SND-17")
 async def the_buffer_has_no_limit(stage):
-    """24 MiB wait for a peer that is slow to read; the buffer never grows by itself and is empty in the end."""
-    ws = stage.connect("accept", "wait 0.1", "read 24", "sleep", "text thanks")
+    """16 MiB wait for a peer that is slow to read; the buffer never grows by itself and is empty in the end."""
+    ws = stage.connect("accept", "wait 0.1", "read 16", "sleep", "text thanks")
     await stage.opened(ws)
     chunk = "x" * MEBI
-    for _ in range(24):
+    for _ in range(16):
         ws.send(chunk)
     amounts = [ws.bufferedAmount]
     stage.note(f"sent {amounts[0]}")
@@ -227,33 +228,34 @@ async def the_buffer_has_no_limit(stage):
     heard = await stage.heard(ws)
     stage.note(f"heard {heard.count('heard text ' + show(chunk))} whole")
     return [
-        *["open 1", f"sent {24 * MEBI}", "shrinking True, finally 0", "message 1 'thanks'", "close 3 clean 1005 ''"],
-        "heard 24 whole",
+        *["open 1", f"sent {16 * MEBI}", "shrinking True, finally 0", "message 1 'thanks'", "close 3 clean 1005 ''"],
+        "heard 16 whole",
     ]
 
 
 @scenario("BUF-09", "ERR-05")
 async def what_a_lost_connection_had_not_taken_is_kept(stage):
     """After a reset `bufferedAmount` is what never left, and grows with later sends."""
-    ws = stage.connect("accept", "wait 0.1", "reset")
+    ws = stage.connect("accept", "sleep", "reset")
     await stage.opened(ws)
-    ws.send("x" * (24 * MEBI))
+    ws.send("x" * LARGE)
     kept = []
     ws.addEventListener("close", lambda _: kept.append(ws.bufferedAmount))
+    await stage.wake(ws)
     await stage.closed(ws)
     ws.send("12")
     stage.note(f"grown by {ws.bufferedAmount - kept[0]}")
     ending = FAILED
     if stage.engine in ("chromium", "bun"):  # Deviation: ERR-05, Chromium and Bun
         ending = FAILED[1:]
-    if stage.engine == "deno":  # Deviation: ERR-05, Deno
+    if stage.engine in ("firefox", "deno"):  # Deviation: ERR-05, Firefox and Deno
         stage.journal = [row for row in stage.journal if row != "error 3"]
         ending = FAILED[1:]
     if stage.engine == "chromium":  # Deviation: BUF-09, Chromium
         return ["open 1", *ending, "grown by 2"]
     if stage.engine != "cpython":  # Deviation: BUF-09, Firefox, WebKit, Node, Deno and Bun
         return ["open 1", *ending, "grown by 2"]
-    stage.note(f"kept {0 < kept[0] <= 24 * MEBI}")
+    stage.note(f"kept {0 < kept[0] <= LARGE}")
     return ["open 1", *ending, "grown by 2", "kept True"]
 
 
@@ -416,13 +418,13 @@ async def close_before_open_was_dispatched_wins(stage):
     """The server has accepted, but `close` comes before the task of `open`: there is no `open`, and nothing clean."""
     while True:
         start = Event("now").timeStamp
-        ws = stage.connect("wait 0.4", "accept", "text never", journal=False)
-        await stage.sleep(0.06)  # the request is on its way
-        if Event("now").timeStamp - start < 300:
+        ws = stage.connect("wait 0.2", "accept", "text never", journal=False)
+        await stage.sleep(0.05)  # the request is on its way
+        if Event("now").timeStamp - start < 150:
             break
         ws.close()  # the machine is busy, and the answer may be there
     stage.watch(ws)
-    block(0.5)
+    block(0.25)
     stage.note(f"accepted {ws.readyState}")
     ws.close(3000, "too late")
     stage.note(f"close called {ws.readyState}")
@@ -591,7 +593,7 @@ async def a_cut_right_after_the_servers_close_keeps_its_code(stage):
 
 @scenario("ERR-09", "BUF-06")
 async def unsent_data_goes_out_before_the_answer_to_a_close(stage):
-    """The server closes while 16 MiB are waiting to be sent: they all arrive, then our Close."""
+    """The server closes while 8 MiB are waiting to be sent: they all arrive, then our Close."""
     chunk = "x" * MEBI
     ws = stage.connect("accept", "read", "close 1001 away", "wait 0.1", "until close", journal=False)
     ws.addEventListener("error", lambda _: stage.note("error"))
@@ -600,7 +602,7 @@ async def unsent_data_goes_out_before_the_answer_to_a_close(stage):
     ws.addEventListener("close", lambda event: ends.append(event.wasClean))
     await stage.opened(ws)
     ws.send("go")
-    for _ in range(16):
+    for _ in range(8):
         ws.send(chunk)
     await stage.closed(ws)
     if stage.engine in ("chromium", "webkit"):  # Deviation: ERR-09, Chromium and WebKit
@@ -612,7 +614,7 @@ async def unsent_data_goes_out_before_the_answer_to_a_close(stage):
         answer = "heard close 1001 ''"
     return [
         *["close 1001 away", "clean True, left 0"],
-        *["heard text 'go'", *["heard text " + show(chunk)] * 16, answer],
+        *["heard text 'go'", *["heard text " + show(chunk)] * 8, answer],
     ]
 
 
@@ -635,7 +637,7 @@ async def an_empty_close_is_answered_with_an_empty_close(stage):
 @scenario("ERR-12", "ERR-02")
 async def a_failure_of_tls_is_1006(stage):
     """A server that does not speak TLS at a `wss:` URL: 1015 is never seen."""
-    (origin,) = await stage.ask("address/hangup")
+    (origin,) = await stage.ask("/address/hangup")
     await stage.closed(stage.connect(origin=origin.replace("ws:", "wss:")))
     return FAILED
 
