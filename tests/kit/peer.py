@@ -360,7 +360,8 @@ class Connection:
         await asyncio.sleep(float(seconds))
 
     async def do_sleep(self, _):
-        """`sleep`: do nothing until the client asks for `wake`."""
+        """`sleep`: do nothing until the client asks for `wake`; meanwhile the network takes little for us."""
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         await self.record.awake.wait()
 
     # Listening

@@ -16,7 +16,7 @@ from notation import show
 from stage import Future, scenario
 
 MEBI = 1 << 20
-LARGE = 6 * MEBI  # more than the network and a browser take of a message whose peer does not read
+LARGE = 8 * MEBI  # more than the network and a browser take of a message whose peer does not read
 
 if sys.platform == "brython":
     from browser import self as js_global

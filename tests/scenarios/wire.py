@@ -13,7 +13,7 @@ elif sys.platform == "brython":
     from browser import self as js_global
 
 KIBI, MEBI = 1024, 1024 * 1024
-LARGE = 6 * MEBI  # more than the network and a browser take of a message whose peer does not read
+LARGE = 8 * MEBI  # more than the network and a browser take of a message whose peer does not read
 
 
 def block(seconds):
