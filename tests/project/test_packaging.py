@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -361,10 +362,44 @@ def test_the_same_sources_make_the_same_bytes(made, tmp_path, monkeypatch):
         tmp_path.joinpath(memory.name).symlink_to(memory)
     monkeypatch.setattr(bundle, "DIST", tmp_path)
     again = {path.name for path in bundle.build()}
-    files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    files = [path.relative_to(tmp_path) for path in tmp_path.rglob("[!.]*") if path.is_file()]
     assert again == {path.name for path in made}
     assert again | {"index.json", "pyodide-lock.json"} <= {path.name for path in files}
     assert [path for path in files if tmp_path.joinpath(path).read_bytes() != first.joinpath(path).read_bytes()] == []
+
+
+def test_what_has_not_changed_is_not_made_again(made, tmp_path, monkeypatch):
+    """A file that is changed, new or gone makes a difference, among the sources and among what is made of them."""
+    import bundle
+
+    monkeypatch.setattr(bundle, "build_all", lambda: pytest.fail("made again"))
+    assert bundle.build() == made
+    sources = bundle.digest()
+    copy = tmp_path / "copy"
+    not_sources = (".git", ".venv*", ".*_cache", "dist", "node_modules", "wheels", "__pycache__")
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*not_sources))
+    monkeypatch.setattr(bundle.environment, "ROOT", copy)
+    assert bundle.digest() == sources
+    example = copy / "web" / "examples" / "echo.py"
+    text = example.read_bytes()
+    for change in (
+        lambda: example.write_bytes(text.replace(b"echo", b"ehco", 1)),
+        lambda: example.write_bytes(text),
+        lambda: example.chmod(0o700),
+        lambda: example.rename(example.with_name("other.py")),
+        lambda: copy.joinpath("pyws", "new.py").touch(),
+    ):
+        before = bundle.digest()
+        change()
+        assert bundle.digest() != before
+    folder = tmp_path / "dist"
+    folder.joinpath("pyodide").mkdir(parents=True)
+    monkeypatch.setattr(bundle, "DIST", folder)
+    file = folder / "pyodide" / "file"
+    for change in (file.touch, lambda: file.write_text("x"), lambda: os.utime(file, (0, 0)), file.unlink):
+        before = bundle.state(sources, [])
+        change()
+        assert bundle.state(sources, []) != before
 
 
 def test_the_index_takes_it(wheel, archive, tmp_path):
