@@ -28,9 +28,12 @@ async def run(source, arguments):
     finish()
 `;
 
+// WebKit fails in such memory: "call_indirect to a signature that does not match". It need not load it first.
+const isWebKit = /^(?!.*Chrom).*Safari/.test(navigator.userAgent);
+
 // From the memory of one that has started, in a fraction of the time. Where a browser cannot use that, afresh.
 async function start(snapshot, options) {
-  if (snapshot) {
+  if (snapshot && !isWebKit) {
     try {
       const memory = fetch(`/dist/${snapshot}`).then((answer) => answer.arrayBuffer());
       return await loadPyodide({ ...options, _loadSnapshot: memory });
