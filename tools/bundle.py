@@ -8,8 +8,8 @@ dist/pyodide/          Pyodide's core with a lock file that knows pyws: a folder
                        `loadPackage("pyws-websocket")` and PyScript need
 dist/micropython/      MicroPython, for PyScript
 dist/pyws.brython.js   `import pyws` for Brython, with only the modules that a page can reach
-dist/*.snapshot        the memory of Pyodide after its start, from which the lab starts it in a fraction of the time;
-                       only where there is a Node
+dist/*.snapshot        the memory of Pyodide after its start, from which the lab and the pages of the demo start
+                       it in a fraction of the time; only where there is a Node
 dist/index.json        {"wheel": the wheel's file name, "snapshot": that of the memory, or null}
 
 The same sources make the same bytes, but for the snapshot; what has not changed is not written. Where neither sources
