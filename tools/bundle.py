@@ -8,20 +8,23 @@ dist/pyodide/          Pyodide's core with a lock file that knows pyws: a folder
                        `loadPackage("pyws-websocket")` and PyScript need
 dist/micropython/      MicroPython, for PyScript
 dist/pyws.brython.js   `import pyws` for Brython, with only the modules that a page can reach
-dist/*.snapshot        the memory of Pyodide after its start, from which the lab starts it in a fraction of the time;
-                       only where there is a Node
+dist/*.snapshot        the memory of Pyodide after its start, from which the lab and the pages of the demo start
+                       it in a fraction of the time; only where there is a Node
 dist/index.json        {"wheel": the wheel's file name, "snapshot": that of the memory, or null}
 
-The same sources make the same bytes, but for the snapshot; what has not changed is not written.
+The same sources make the same bytes, but for the snapshot; what has not changed is not written. Where neither sources
+nor files have changed since the last time, nothing is made again.
 """
 
 import argparse
 import filecmp
+import hashlib
 import io
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -37,6 +40,7 @@ if __name__ == "__main__":
     environment.enter("demo")
 
 from flit_core import buildapi
+from flit_core.sdist import SdistBuilder
 from pyws.commands import packing
 
 DIST = environment.ROOT / "dist"
@@ -47,17 +51,67 @@ PYODIDE_FILES = ["pyodide.js", "pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wa
 MICROPYTHON = environment.WEB / "node_modules" / "@micropython" / "micropython-webassembly-pyscript"
 MICROPYTHON_FILES = ["micropython.mjs", "micropython.wasm"]
 ZIP_EPOCH = "315532800"  # 1980, the earliest time a wheel can hold
+STATE = ".state.json"  # in `DIST`, what `state` returned when all was made
 
 
 def build() -> list[Path]:
     """Make everything, and return the files that are pyws: wheel, script and sources."""
     DIST.mkdir(exist_ok=True)
+    sources = digest()
+    record = DIST / STATE
+    if record.exists() and (last := json.loads(record.read_bytes())) == state(sources, last["pyws"]):
+        return [DIST / name for name in last["pyws"]]
+    made = build_all()
+    if any(DIST.glob("*.snapshot")):  # else there may be a Node the next time
+        part = DIST / f"{STATE}.{os.getpid()}"  # another process may read the last one now
+        part.write_text(json.dumps(state(sources, [path.name for path in made])))
+        part.replace(record)
+    return made
+
+
+def build_all() -> list[Path]:
+    """Make everything, whatever has changed."""
     wheel, sources = (DIST / write(*made) for made in distributions())
     script = DIST / write("pyws.brython.js", packing.brython_script().encode())
     write("index.json", json.dumps({"wheel": wheel.name, "snapshot": snapshot()}).encode() + b"\n")
     build_pyodide(wheel)
     copy([MICROPYTHON / name for name in MICROPYTHON_FILES], DIST / "micropython")
     return [wheel, script, sources]
+
+
+def digest() -> str:
+    """A digest of all that the files in `DIST` are made of, and of what makes them."""
+    found = hashlib.sha256(sys.version.encode())
+    builder = SdistBuilder.from_ini_path(environment.ROOT / "pyproject.toml")
+    # The archive of the sources holds what the wheel and the script for Brython are made of.
+    for name in sorted(builder.apply_includes_excludes(builder.select_files())):
+        path = environment.ROOT / name
+        found.update(f"\0{name}\0{path.stat().st_mode}\0".encode())
+        found.update(path.read_bytes())
+    originals = [PYODIDE / name for name in [*PYODIDE_FILES, "package.json", "pyodide-lock.json"]]
+    originals += [MICROPYTHON / name for name in MICROPYTHON_FILES]
+    originals += sorted(environment.WEB.joinpath("wheels").glob("*.whl"))
+    found.update(json.dumps(signatures(originals, environment.WEB)).encode())
+    return found.hexdigest()
+
+
+def state(sources: str, pyws: list[str]) -> dict[str, Any]:
+    """What must be the same for nothing to be made again: the digest of the sources, and the files there are.
+
+    `pyws` are the names of the files that `build` returns.
+    """
+    patterns = ("[!.]*", "pyodide/*", "micropython/*")
+    files = sorted(path for pattern in patterns for path in DIST.glob(pattern) if path.is_file())
+    return {"sources": sources, "pyws": pyws, "files": signatures(files, DIST)}
+
+
+def signatures(files: list[Path], folder: Path) -> list[list[Any]]:
+    """Name, size in bytes and time in nanoseconds of each file, by which one that has changed is known."""
+    found = []
+    for path in files:
+        status = path.stat()
+        found.append([path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns])
+    return found
 
 
 def write(name: str, data: bytes) -> str:

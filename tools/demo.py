@@ -38,6 +38,7 @@ import bundle
 import serve
 
 SCRIPT = "examples/echo.py"
+PAGES = ["Pyodide", "Brython"]  # the runtimes with which CPython is compared
 LAST_EVENT = "close"  # the row that starts with this word is the journal's last
 PATIENCE = 60  # seconds for one runtime
 FLAGS = [
@@ -76,7 +77,7 @@ def compare(origin: str, address: str) -> int:
     with environment.step("CPython"):
         journals = {"CPython": run_here(address)}
     with chromium() as browser:
-        for runtime in ("Pyodide", "Brython"):
+        for runtime in PAGES:
             with environment.step(f"{runtime} in Chromium"):
                 journals[runtime] = run_page(browser, runtime, serve.page(origin, runtime.lower(), SCRIPT, address))
     differences = show(journals)

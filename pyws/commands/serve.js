@@ -8,13 +8,14 @@ const argv = dataset.argv ? JSON.parse(dataset.argv) : [script, ...parameters.ge
 
 const QUIET = { messageCallback: () => {} };
 
-// Run the script in Pyodide, given the address of Pyodide's folder and of the wheel of pyws.
-export async function runPyodide(folder = dataset.interpreter, wheel = dataset.wheel) {
+// Run the script in Pyodide, given the address of Pyodide's folder and of the wheel of pyws. `start` may call Pyodide's
+// function `loadPyodide` in a way of its own.
+export async function runPyodide(folder = dataset.interpreter, wheel = dataset.wheel, start = startAfresh) {
   try {
     const text = source();
     const indexURL = new URL(folder, location).href;
     const { loadPyodide } = await import(`${indexURL}pyodide.mjs`);
-    const pyodide = await loadPyodide({
+    const pyodide = await start(loadPyodide, {
       indexURL,
       stdout: (line) => write("stdout", line + "\n"),
       stderr: (line) => write("stderr", line + "\n"),
@@ -28,6 +29,10 @@ export async function runPyodide(folder = dataset.interpreter, wheel = dataset.w
   } catch (error) {
     fail(error);
   }
+}
+
+function startAfresh(loadPyodide, options) {
+  return loadPyodide(options);
 }
 
 // Install the bridge, and load what the script needs. The index at that address has what is installed in the Python of

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -111,7 +112,7 @@ class Site:
         while not (title := self.driver.title):
             if time.monotonic() > patience:
                 pytest.fail("\n".join(["no echo", *self.console()]), pytrace=False)
-            time.sleep(0.05)
+            time.sleep(0.1)  # each question takes processor time
         return title
 
     def console(self):
@@ -156,25 +157,33 @@ PYODIDE = """
     const pyodide = await loadPyodide({options});
     pyodide.setStdout({{}});
 """
+# The same from the memory of one that has started, which has nothing more in it: half of the processor's time.
+SAVED = """
+    const {{ loadPyodide }} = await import("{home}/pyodide.mjs");
+    const {{ snapshot }} = await (await fetch("/dist/index.json")).json();
+    const memory = snapshot ? {{ _loadSnapshot: fetch(`/dist/${{snapshot}}`).then((a) => a.arrayBuffer()) }} : {{}};
+    const pyodide = await loadPyodide({{ ...memory, ...{options} }});
+    pyodide.setStdout({{}});
+"""
 OWN = "/dist/pyodide"
 NPM = "/node_modules/pyodide"
 LOCKED = "".join(re.findall(r"`loadPyodide\((.+?)\)`", INSTALL))
 
 
-def by_pyodide(site, line, home, options=""):
+def by_pyodide(site, line, home, options="{}", start=PYODIDE):
     """Run a line of JavaScript in Pyodide, then the program; the packages that Pyodide has then."""
     program = json.dumps(echo("js", site.address))
-    script = PYODIDE.format(home=home, options=options)
+    script = start.format(home=home, options=options)
     site.run(f"{script}; {line}; pyodide.runPython({program}); window.pyodide = pyodide")
     assert site.title() == ECHOED
     return site.driver.execute_script("return pyodide.loadedPackages")
 
 
-def by_micropip(site, line, home=OWN, options=""):
+def by_micropip(site, line, start=PYODIDE):
     """Run a line of Python with micropip, then the program; the packages that micropip sees then."""
     line = line.replace("http://localhost:8000", site.origin)
     install = f'await pyodide.loadPackage("micropip"); await pyodide.runPythonAsync({json.dumps("import micropip")});'
-    by_pyodide(site, f"{install} await pyodide.runPythonAsync({json.dumps(line)})", home, options)
+    by_pyodide(site, f"{install} await pyodide.runPythonAsync({json.dumps(line)})", OWN, start=start)
     return site.driver.execute_script("return [...pyodide.runPython('sorted(micropip.list())').toJs()]")
 
 
@@ -204,11 +213,11 @@ def test_pyodide_loads_the_wheel(site, wheel, home):
     assert site.complaints() == []
 
 
-@pytest.mark.parametrize("home, options", [(OWN, ""), (NPM, LOCKED)], ids=["own", "lockFileURL"])
+@pytest.mark.parametrize("home, options", [(OWN, "{}"), (NPM, LOCKED)], ids=["own", "lockFileURL"])
 @pytest.mark.parametrize("way", ["Pyodide, by its lock file", "Pyodide, by what a program imports"])
 def test_pyodide_knows_it_by_name(site, wheel, way, home, options):
     """The lock file leads from the name, or from what is imported, to the wheel."""
-    packages = by_pyodide(site, LINES[way], home, options)
+    packages = by_pyodide(site, LINES[way], home, options, SAVED)
     assert packages == {"pyws-websocket": "default channel"}
     assert site.wheels() == [f"{OWN}/{wheel.name}"]
     assert site.complaints() == []
@@ -223,7 +232,7 @@ def test_micropip_installs_the_wheel(site, wheel):
 
 def test_micropip_knows_it_by_name(site, wheel):
     """The lock file spares micropip the question to PyPI."""
-    assert by_micropip(site, 'await micropip.install("pyws-websocket")') == ["micropip", "pyws-websocket"]
+    assert by_micropip(site, 'await micropip.install("pyws-websocket")', SAVED) == ["micropip", "pyws-websocket"]
     assert site.wheels()[1:] == [f"{OWN}/{wheel.name}"]
     assert site.complaints() == []
 
@@ -361,10 +370,44 @@ def test_the_same_sources_make_the_same_bytes(made, tmp_path, monkeypatch):
         tmp_path.joinpath(memory.name).symlink_to(memory)
     monkeypatch.setattr(bundle, "DIST", tmp_path)
     again = {path.name for path in bundle.build()}
-    files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    files = [path.relative_to(tmp_path) for path in tmp_path.rglob("[!.]*") if path.is_file()]
     assert again == {path.name for path in made}
     assert again | {"index.json", "pyodide-lock.json"} <= {path.name for path in files}
     assert [path for path in files if tmp_path.joinpath(path).read_bytes() != first.joinpath(path).read_bytes()] == []
+
+
+def test_what_has_not_changed_is_not_made_again(made, tmp_path, monkeypatch):
+    """A file that is changed, new or gone makes a difference, among the sources and among what is made of them."""
+    import bundle
+
+    monkeypatch.setattr(bundle, "build_all", lambda: pytest.fail("made again"))
+    assert bundle.build() == made
+    sources = bundle.digest()
+    copy = tmp_path / "copy"
+    not_sources = (".git", ".venv*", ".*_cache", "dist", "node_modules", "wheels", "__pycache__")
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*not_sources))
+    monkeypatch.setattr(bundle.environment, "ROOT", copy)
+    assert bundle.digest() == sources
+    example = copy / "web" / "examples" / "echo.py"
+    text = example.read_bytes()
+    for change in (
+        lambda: example.write_bytes(text.replace(b"echo", b"ehco", 1)),
+        lambda: example.write_bytes(text),
+        lambda: example.chmod(0o700),
+        lambda: example.rename(example.with_name("other.py")),
+        lambda: copy.joinpath("pyws", "new.py").touch(),
+    ):
+        before = bundle.digest()
+        change()
+        assert bundle.digest() != before
+    folder = tmp_path / "dist"
+    folder.joinpath("pyodide").mkdir(parents=True)
+    monkeypatch.setattr(bundle, "DIST", folder)
+    file = folder / "pyodide" / "file"
+    for change in (file.touch, lambda: file.write_text("x"), lambda: os.utime(file, (0, 0)), file.unlink):
+        before = bundle.state(sources, [])
+        change()
+        assert bundle.state(sources, []) != before
 
 
 def test_the_index_takes_it(wheel, archive, tmp_path):
@@ -384,7 +427,19 @@ def test_the_lock_file_is_that_of_pyodides_own_tool(made, tmp_path):
         pytest.skip("no Python 3.12 or newer")
     python = new_environment(able[0][1], tmp_path)
     group = f"{ROOT / 'pyproject.toml'}:demo"
-    run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--group", group, folder=tmp_path)
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--no-compile",
+        "--group",
+        group,
+        folder=tmp_path,
+    )
     wheels = sorted(str(path) for path in bundle.DIST.joinpath("pyodide").glob("*.whl"))
     original = bundle.PYODIDE / "pyodide-lock.json"
     pyodide = str(Path(python).parent / "pyodide")

@@ -10,7 +10,6 @@ import { Journal, align, bytes, count, draw, make, milliseconds, onlyMoved, peak
 
 const REDRAW = 50; // milliseconds from one look of the table to the next, or more if it takes long to draw
 const SETTLED = 300; // milliseconds without a row, after which a page's script counts as done
-const WARM = 1000; // milliseconds into a run, when the next one's interpreter is loaded
 const TURN = 3000; // milliseconds after which the next runtime begins, if a script has not ended by then
 const START = "Start the lab by python3 tools/demo.py";
 
@@ -41,6 +40,9 @@ class Column {
   get there() {
     return this.state !== "absent" && this.state !== "failed";
   }
+
+  // Get ready for the next run.
+  warm() {}
 
   // A run is to begin: nothing is left of the last one.
   wait() {
@@ -121,7 +123,7 @@ async function* chunks(stream) {
 class Page extends Column {
   #worker = null;
   #spare = null;
-  #timers = [];
+  #quiet = 0; // the timer of SETTLED
   #ended = false;
 
   constructor(name, script, type) {
@@ -169,29 +171,22 @@ class Page extends Column {
     worker.onmessage = ({ data }) => add(data);
     worker.onerror = (event) => add(JSON.stringify({ kind: "stderr", text: event.message }));
     worker.postMessage({ script, args });
-    this.#timers[0] = setTimeout(() => this.warm(), WARM);
   }
 
   stop() {
     this.#worker?.terminate();
     this.#worker = null;
-    this.#timers.forEach(clearTimeout);
-    if (this.running) {
-      this.change("stopped");
-      this.warm();
-    }
+    clearTimeout(this.#quiet);
+    if (this.running) this.change("stopped");
   }
 
   // A page has no end: its script counts as done when its sockets are closed and it is quiet, until it goes on.
   heard({ kind }) {
     this.#ended ||= kind === "end";
-    clearTimeout(this.#timers[1]);
+    clearTimeout(this.#quiet);
     this.change("running");
-    this.#timers[1] = setTimeout(() => {
-      if (this.#ended && !this.journal.open) {
-        this.change("done");
-        this.warm();
-      }
+    this.#quiet = setTimeout(() => {
+      if (this.#ended && !this.journal.open) this.change("done");
     }, SETTLED);
     return kind === "end";
   }
@@ -336,20 +331,25 @@ function announce({ rows, unlike }) {
   $("stop").disabled = !running;
 }
 
-// One runtime after the other: none slows another down, and the server has done with the one before.
+// One runtime after the other: none slows another down, and the server has done with the one before. The interpreters of
+// the next run are loaded last, for the same reason.
 async function run() {
   const [script, server] = [editor.state.doc.toString(), $("server").value.trim()];
   const mine = (runs += 1);
   [ran, stopped] = [true, false];
   document.querySelector("tbody").replaceChildren();
   const there = columns.filter((column) => column.state !== "absent");
-  there.forEach((column) => column.wait());
+  for (const column of there) {
+    column.wait();
+    column.warm(); // if a run that had not ended has used the interpreter
+  }
   for (const column of there) {
     if (mine !== runs || stopped) return;
     column.run(script, server ? [server] : []);
     redrawNow();
     await Promise.race([column.over, new Promise((resolve) => setTimeout(resolve, TURN))]);
   }
+  if (mine === runs && !stopped) for (const column of there) column.warm();
 }
 
 function stop() {
@@ -366,6 +366,7 @@ document.querySelector("form").onsubmit = (event) => {
 };
 $("stop").onclick = () => {
   stop();
+  for (const column of columns) column.warm();
   $("run").focus(); // a button that can do nothing loses the focus
 };
 addEventListener("pagehide", stop); // a browser may keep a page that was left, to come back to it

@@ -1,6 +1,8 @@
 // Pyodide in a worker, for one run: it says when it is ready, takes a script, and posts each row.
 import { loadPyodide, version } from "/node_modules/pyodide/pyodide.mjs";
 
+import { start } from "../start.js";
+
 const RUN = `
 import ast
 import inspect
@@ -28,24 +30,11 @@ async def run(source, arguments):
     finish()
 `;
 
-// From the memory of one that has started, in a fraction of the time. Where a browser cannot use that, afresh.
-async function start(snapshot, options) {
-  if (snapshot) {
-    try {
-      const memory = fetch(`/dist/${snapshot}`).then((answer) => answer.arrayBuffer());
-      return await loadPyodide({ ...options, _loadSnapshot: memory });
-    } catch (error) {
-      console.warn(`Pyodide starts without ${snapshot}: ${error}`);
-    }
-  }
-  return loadPyodide(options);
-}
-
 try {
   const stray = (text) => postMessage(JSON.stringify({ kind: "stderr", text }));
   const { wheel, snapshot } = await fetch("/dist/index.json").then((answer) => answer.json());
   const [pyodide, instrument] = await Promise.all([
-    start(snapshot, { stdout: stray, stderr: stray }),
+    start(loadPyodide, { stdout: stray, stderr: stray }, snapshot),
     fetch("instrument.py").then((answer) => answer.text()),
   ]);
   await pyodide.loadPackage(`/dist/${wheel}`, { messageCallback: () => {} });
