@@ -28,7 +28,9 @@ def play(peer, conversation):
 
     async def main():
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-        result = await conversation(Stage(peer.origin, f"streams-{next(numbers)}", "cpython"))
+        stage = Stage(peer.origin, f"streams-{next(numbers)}", "cpython")
+        result = await conversation(stage)
+        await stage.stop_asking()
         await asyncio.sleep(0)
         complaints.extend(asyncio.all_tasks() - {asyncio.current_task()})
         return result

@@ -250,11 +250,15 @@ class Stage:
         lines = "".join(answers[number - 1 :])
         return lines.split("\n") if lines else []
 
-    async def leave(self):
-        """Write what was left open and close it: a scenario ends when all its sockets have."""
+    async def stop_asking(self):
+        """Close the connection on which the peer is asked, if there is one."""
         if self._inquiry is not None:
             self._inquiry.close()
             await self.closed(self._inquiry)
+
+    async def leave(self):
+        """Write what was left open and close it: a scenario ends when all its sockets have."""
+        await self.stop_asking()
         for ws in self._sockets:
             if ws.readyState != 3:
                 self.note(f"left with readyState {ws.readyState}")
