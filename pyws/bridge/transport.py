@@ -25,6 +25,8 @@ HIGH_WATER = 1 << 16
 # to wait, and takes more when a third of them has left. Here they are in the browser.
 TAKEN = 1 << 20
 ROOM = TAKEN // 3
+# Bytes of a piece that the protocol gets alone: to join it with others would be another copy.
+LARGE = 1 << 13
 # Seconds until it is looked again whether the network has taken what was sent: a browser does not tell.
 POLL_INTERVAL = 0.004
 
@@ -250,17 +252,29 @@ class Transport(asyncio.Transport):
         if self._reading_paused or self._closing:
             return
         if self._incoming:
-            incoming, self._incoming = self._incoming, []
             if self._input_ended:
                 self._flush_soon()
-            data = b"".join(incoming)
-            if self._is_buffered:
-                self._call(_feed, self._protocol, data)
-            else:
-                self._call(self._protocol.data_received, data)
+            while self._incoming and not self._reading_paused and not self._closing:
+                data = self._take()
+                if self._is_buffered:
+                    self._call(_feed, self._protocol, data)
+                else:
+                    self._call(self._protocol.data_received, data)
         elif self._input_ended:
             self._call(self._protocol.eof_received)
             self._end(None)
+
+    def _take(self) -> bytes:
+        """Return what waits in front: a large piece alone, or all smaller ones before it together."""
+        incoming = self._incoming
+        count = 1
+        if len(incoming[0]) < LARGE:
+            while count < len(incoming) and len(incoming[count]) < LARGE:
+                count += 1
+        if count == 1:
+            return incoming.pop(0)
+        self._incoming = incoming[count:]
+        return b"".join(incoming[:count])
 
     def _call(self, method: "Callable[..., object]", *arguments: object) -> None:
         """Call the protocol, in the context of `create_connection`.
