@@ -54,7 +54,7 @@ def read_piece(self: "Any", n: int) -> "Generator[None, None, bytes | bytearray]
 
 def feed_data(self: "Any", data: "bytes | bytearray") -> None:
     """Take data, as the method of the library does."""
-    if len(data) == self.wanted and self.piece is None and type(data) is bytes and not self.buffer and not self.eof:
+    if data and len(data) == self.wanted and type(data) is bytes and self.piece is None and not (self.buffer or self.eof):
         self.piece = data
     else:
         keep(self)
