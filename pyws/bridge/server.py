@@ -10,7 +10,7 @@ import asyncio
 from .. import loop
 from ..loop import call_later, is_awaitable
 from ..webidl import DOMException
-from . import accelerators, masks, tls
+from . import accelerators, masks, pieces, tls
 from .frames import (
     BINARY,
     CLOSE,
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
             """End the connection."""
 
 
-# Bytes of a message that is delivered at once: to join it with others would be another copy.
+# Bytes of a message that is delivered at once, and not together with others.
 LARGE = 1 << 13
 # Seconds after which a library that has said nothing waits for the server to speak first.
 SILENCE = 10
@@ -332,10 +332,12 @@ class Server:
         if not self._over:
             size = len(payload)
             head = frame_head(opcode, size)
-            if size < LARGE:
-                self._transport.deliver_soon(b"".join((head, payload)))
-            else:
+            if size >= pieces.LARGE:
                 self._transport.deliver(head, bytes(payload))
+            elif size >= LARGE:
+                self._transport.deliver(b"".join((head, payload)))
+            else:
+                self._transport.deliver_soon(b"".join((head, payload)))
 
     def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         """Tell the library how the connection has ended, with the code that the library knows."""

@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 
 from ..loop import call_later
-from . import zeromasks
+from . import pieces, zeromasks
 from .server import Server
 from .sockets import TransportSocket
 from .tls import BrowserTLS
@@ -25,8 +25,6 @@ HIGH_WATER = 1 << 16
 # to wait, and takes more when a third of them has left. Here they are in the browser.
 TAKEN = 1 << 20
 ROOM = TAKEN // 3
-# Bytes of a piece that the protocol gets alone: to join it with others would be another copy.
-LARGE = 1 << 13
 # Seconds until it is looked again whether the network has taken what was sent: a browser does not tell.
 POLL_INTERVAL = 0.004
 
@@ -44,6 +42,7 @@ class Transport(asyncio.Transport):
         self._sock = TransportSocket(server.host, server.port)
         self._protocol: Any = None
         self._is_buffered = False
+        self._feed_head: Callable[[bytes], None] | None = None  # of a protocol that need not be called for a head
         # From the library.
         self._high, self._low = HIGH_WATER, HIGH_WATER // 4
         self._unconfirmed = 0  # no more than this waits to be sent
@@ -89,6 +88,7 @@ class Transport(asyncio.Transport):
         """Tell this protocol what happens from now on."""
         self._protocol = protocol
         self._is_buffered = isinstance(protocol, asyncio.BufferedProtocol)
+        self._feed_head = pieces.adopt(protocol)
         zeromasks.adopt(protocol)
 
     def is_closing(self) -> bool:
@@ -254,27 +254,27 @@ class Transport(asyncio.Transport):
         if self._incoming:
             if self._input_ended:
                 self._flush_soon()
-            while self._incoming and not self._reading_paused and not self._closing:
-                data = self._take()
-                if self._is_buffered:
-                    self._call(_feed, self._protocol, data)
-                else:
-                    self._call(self._protocol.data_received, data)
+            self._call(self._give)
         elif self._input_ended:
             self._call(self._protocol.eof_received)
             self._end(None)
 
-    def _take(self) -> bytes:
-        """Return what waits in front: a large piece alone, or all smaller ones before it together."""
-        incoming = self._incoming
-        count = 1
-        if len(incoming[0]) < LARGE:
-            while count < len(incoming) and len(incoming[count]) < LARGE:
-                count += 1
-        if count == 1:
-            return incoming.pop(0)
-        self._incoming = incoming[count:]
-        return b"".join(incoming[:count])
+    def _give(self) -> None:
+        """Give the protocol what waits, while it takes it: a large piece alone, what stands before it together."""
+        while self._incoming and not self._reading_paused and not self._closing:
+            incoming = self._incoming
+            count, size = 1, len(incoming)
+            if len(incoming[0]) < pieces.LARGE:
+                while count < size and len(incoming[count]) < pieces.LARGE:
+                    count += 1
+            self._incoming = incoming[count:]
+            data = incoming[0] if count == 1 else b"".join(incoming[:count])
+            if self._is_buffered:
+                _feed(self._protocol, data)
+            elif self._feed_head is not None and count < size and len(data) < pieces.LARGE:
+                self._feed_head(data)
+            else:
+                self._protocol.data_received(data)
 
     def _call(self, method: "Callable[..., object]", *arguments: object) -> None:
         """Call the protocol, in the context of `create_connection`.

@@ -10,7 +10,7 @@ https://www.rfc-editor.org/rfc/rfc6455#section-10.3
 import sys
 from types import MethodType
 
-from . import pieces, replacing
+from . import replacing
 from .frames import masked_head
 
 TYPE_CHECKING = False
@@ -30,7 +30,6 @@ def adopt(protocol: "Any") -> None:
     is_known = type(frames).send_frame is library.Protocol.send_frame and hasattr(frames, "writes")
     if is_known and frames.side is library.CLIENT:
         frames.send_frame = MethodType(send_frame, frames)
-        pieces.adopt(frames.reader)
 
 
 def send_frame(self: "Any", frame: "Any") -> None:

@@ -19,7 +19,7 @@ def small_pieces(monkeypatch):
 def adopted():
     """A reader that returns pieces."""
     reader = StreamReader()
-    pieces.adopt(reader)
+    pieces.adopt_reader(reader)
     assert type(reader) is not StreamReader
     return reader
 
@@ -33,6 +33,10 @@ class Play:
 
     def feed(self, data):
         return outcome(self.reader.feed_data, data)
+
+    def feed_head(self, data):
+        feed = getattr(self.reader, "feed_head", self.reader.feed_data)
+        return outcome(feed, data)
 
     def end(self):
         return outcome(self.reader.feed_eof)
@@ -68,8 +72,8 @@ def outcome(function, *arguments):
 
 def some_call(chance):
     """A method of `Play`, and its arguments."""
-    kind = chance.choice(["feed"] * 8 + ["read"] * 8 + ["give_up", "discard"] + ["end"] * (chance.random() < 0.1))
-    if kind == "feed":
+    kind = chance.choice(["feed"] * 8 + ["feed_head"] * 3 + ["read"] * 9 + ["give_up", "discard"] + ["end"] * (chance.random() < 0.1))
+    if kind in ("feed", "feed_head"):
         data = bytes(chance.choices(b"ab\n", weights=(9, 9, 1), k=chance.choice(SIZES)))
         return kind, chance.choice([bytes, bytes, bytearray])(data)
     if kind == "read":
@@ -114,5 +118,5 @@ def test_readers_that_are_left_as_they_are():
     used.feed_data(b"a")
     for reader in Derived(), used, object():
         kind = type(reader)
-        pieces.adopt(reader)
+        pieces.adopt_reader(reader)
         assert type(reader) is kind
