@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
     Read = Generator[None, None, Any]
 
-# Bytes of a payload from which on it is a piece of its own: below, what a library does with one more piece takes as much
-# time as the copies.
+# Bytes of a payload from which on it is a piece of its own: below, what a library does with one more piece takes as
+# much time as the copies.
 LARGE = 1 << 15
 
 
 def adopt(protocol: "Any") -> "Callable[[bytes], None] | None":
-    """Let a connection of `websockets` read pieces, if it is one that is known. Call it with the protocol of a transport.
+    """Let a connection of `websockets` read pieces, if it is one that is known; return its reader's `feed_head`.
 
-    Return the method for what stands before a piece: `feed_head`.
+    Call it with the protocol of a transport.
     """
     connection: Any = getattr(sys.modules.get("websockets.asyncio.connection"), "Connection", None)
     if connection is None or not isinstance(protocol, connection):
@@ -31,7 +31,7 @@ def adopt(protocol: "Any") -> "Callable[[bytes], None] | None":
 
 
 def adopt_reader(reader: "Any") -> "Callable[[bytes], None] | None":
-    """Do so with a reader: it has got no data yet."""
+    """Do so with a reader, if it has got no data yet."""
     cls: Any = getattr(sys.modules.get("websockets.streams"), "StreamReader", None)
     if cls is None or type(reader) is not cls or vars(reader) != {"buffer": bytearray(), "eof": False}:
         return None
@@ -130,6 +130,5 @@ def keep(self: "Any") -> None:
 
 
 METHODS = {
-    method.__name__: method
-    for method in (feed_head, feed_data, read_exact, at_eof, read_line, read_to_eof, discard)
+    method.__name__: method for method in (feed_head, feed_data, read_exact, at_eof, read_line, read_to_eof, discard)
 }
