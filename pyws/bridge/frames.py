@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
+# The first byte of a frame that is a whole message.
+WHOLE = 0x80 | TEXT, 0x80 | BINARY
+
 # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
 NORMAL_CLOSURE, GOING_AWAY, PROTOCOL_ERROR, NO_STATUS, INVALID_DATA = 1000, 1001, 1002, 1005, 1007
 
-
-# Heads of a client's frames: the first byte, the size and the mask, in each of the three forms.
-SHORT, MEDIUM, LONG = Struct("!BBL"), Struct("!BBHL"), Struct("!BBQL")
+# The first byte and the size of a frame, in each of the three forms of a head; then, in frames of a client, the mask.
+SHORT, MEDIUM, LONG = Struct("!BB"), Struct("!BBH"), Struct("!BBQ")
+MASKED_SHORT, MASKED_MEDIUM, MASKED_LONG = Struct("!BBL"), Struct("!BBHL"), Struct("!BBQL")
 
 
 class ProtocolError(Exception):
@@ -43,21 +46,34 @@ class FrameReader:
         self._opcode = CONTINUATION  # of the message whose fragments are read
         self._fragments: list[bytes] = []
 
-    def feed_message(self, data: bytes) -> "tuple[int, memoryview[int], int] | None":
-        """Return the opcode, the payload and its mask, if the data is exactly one frame that is a whole message.
+    def feed_usual(self, data: bytes) -> "tuple[tuple[int, bytes | memoryview[int], int], ...] | None":
+        """Return at once what `feed` would yield, if the data is a whole message, its head, or all behind its head.
 
-        Most data is. Else nothing has happened, and it is to be given to `feed`.
+        Most data is. Else return None; then nothing has happened, and the data is to be given to `feed`.
         """
-        if self._chunks or self._head is not None or self._opcode or len(data) < 6 or data[0] not in (0x81, 0x82):
+        if self._chunks or self._opcode:
+            return None
+        size = len(data)
+        if self._head is not None:
+            first, expected, mask = self._head
+            if size != expected or first not in WHOLE:
+                return None
+            self._head = None
+            return ((first & 15, data, mask),)
+        if size < 6 or data[0] not in WHOLE:
             return None
         second, start = data[1], 6
-        size = second - 128
-        if size > 125:
-            start = 8 if size == 126 else 14
-            size = int.from_bytes(data[2 : start - 4], "big")
-        if size < 0 or len(data) != start + size:
+        expected = second - 128
+        if expected > 125:
+            start = 8 if expected == 126 else 14
+            expected = int.from_bytes(data[2 : start - 4], "big")
+        if expected < 0 or size not in (start, start + expected):
             return None
-        return data[0] & 15, memoryview(data)[start:], masks.KEY.unpack_from(data, start - 4)[0]
+        mask = masks.KEY.unpack_from(data, start - 4)[0]
+        if expected and size == start:
+            self._head = data[0], expected, mask
+            return ()
+        return ((data[0] & 15, memoryview(data)[start:], mask),)
 
     def feed(self, data: bytes) -> "Iterator[tuple[int, bytes | memoryview[int], int]]":
         """Yield the opcode, the payload and its mask of each message and control frame that is complete.
@@ -129,19 +145,19 @@ class FrameReader:
 def frame_head(opcode: int, size: int) -> bytes:
     """Return what stands before the payload of a frame that is a message, or control frame, of its own."""
     if size < 126:
-        return bytes((0x80 | opcode, size))
+        return SHORT.pack(0x80 | opcode, size)
     if size < 1 << 16:
-        return bytes((0x80 | opcode, 126)) + size.to_bytes(2, "big")
-    return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big")
+        return MEDIUM.pack(0x80 | opcode, 126, size)
+    return LONG.pack(0x80 | opcode, 127, size)
 
 
 def masked_head(first: int, size: int) -> bytes:
     """Return what stands before the payload of a client's frame that begins with the byte `first`; its mask is 0."""
     if size < 126:
-        return SHORT.pack(first, 0x80 | size, 0)
+        return MASKED_SHORT.pack(first, 0x80 | size, 0)
     if size < 1 << 16:
-        return MEDIUM.pack(first, 0x80 | 126, size, 0)
-    return LONG.pack(first, 0x80 | 127, size, 0)
+        return MASKED_MEDIUM.pack(first, 0x80 | 126, size, 0)
+    return MASKED_LONG.pack(first, 0x80 | 127, size, 0)
 
 
 def frame(opcode: int, payload: bytes) -> bytes:

@@ -10,7 +10,7 @@ import asyncio
 from .. import loop
 from ..loop import call_later, is_awaitable
 from ..webidl import DOMException
-from . import accelerators, masks, tls
+from . import accelerators, masks, pieces, tls
 from .frames import (
     BINARY,
     CLOSE,
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
             """End the connection."""
 
 
-# Bytes of a message that is delivered at once: to join it with others would be another copy.
+# Bytes of a message that is delivered at once, and not together with others.
 LARGE = 1 << 13
 # Seconds after which a library that has said nothing waits for the server to speak first.
 SILENCE = 10
@@ -285,8 +285,8 @@ class Server:
         if self._close_sent is not None:
             return  # nothing may follow a Close frame
         try:
-            message = self._reader.feed_message(data)
-            for opcode, payload, mask in self._reader.feed(data) if message is None else (message,):
+            messages = self._reader.feed_usual(data)
+            for opcode, payload, mask in self._reader.feed(data) if messages is None else messages:
                 if opcode in (TEXT, BINARY):
                     connection = self._connection
                     if connection is not None and not connection.send_payload(payload, mask, opcode == TEXT):
@@ -330,11 +330,14 @@ class Server:
     def _pyws_payload(self, opcode: int, payload: "bytes | memoryview[int]") -> None:
         """Give a message to the library."""
         if not self._over:
-            data = b"".join((frame_head(opcode, len(payload)), payload))
-            if len(data) < LARGE:
-                self._transport.deliver_soon(data)
+            size = len(payload)
+            head = frame_head(opcode, size)
+            if size >= pieces.LARGE:
+                self._transport.deliver(head, bytes(payload))
+            elif size >= LARGE:
+                self._transport.deliver(b"".join((head, payload)))
             else:
-                self._transport.deliver(data)
+                self._transport.deliver_soon(b"".join((head, payload)))
 
     def _pyws_closed(self, failed: bool, clean: bool, code: int, reason: str) -> None:
         """Tell the library how the connection has ended, with the code that the library knows."""

@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 
 from ..loop import call_later
-from . import zeromasks
+from . import pieces, zeromasks
 from .server import Server
 from .sockets import TransportSocket
 from .tls import BrowserTLS
@@ -42,6 +42,7 @@ class Transport(asyncio.Transport):
         self._sock = TransportSocket(server.host, server.port)
         self._protocol: Any = None
         self._is_buffered = False
+        self._feed_head: Callable[[bytes], None] | None = None  # of a protocol that need not be called for a head
         # From the library.
         self._high, self._low = HIGH_WATER, HIGH_WATER // 4
         self._unconfirmed = 0  # no more than this waits to be sent
@@ -87,6 +88,7 @@ class Transport(asyncio.Transport):
         """Tell this protocol what happens from now on."""
         self._protocol = protocol
         self._is_buffered = isinstance(protocol, asyncio.BufferedProtocol)
+        self._feed_head = pieces.adopt(protocol)
         zeromasks.adopt(protocol)
 
     def is_closing(self) -> bool:
@@ -250,17 +252,29 @@ class Transport(asyncio.Transport):
         if self._reading_paused or self._closing:
             return
         if self._incoming:
-            incoming, self._incoming = self._incoming, []
             if self._input_ended:
                 self._flush_soon()
-            data = b"".join(incoming)
-            if self._is_buffered:
-                self._call(_feed, self._protocol, data)
-            else:
-                self._call(self._protocol.data_received, data)
+            self._call(self._give)
         elif self._input_ended:
             self._call(self._protocol.eof_received)
             self._end(None)
+
+    def _give(self) -> None:
+        """Give the protocol what waits, while it takes it: a large piece alone, what stands before it together."""
+        while self._incoming and not self._reading_paused and not self._closing:
+            incoming = self._incoming
+            count, size = 1, len(incoming)
+            if len(incoming[0]) < pieces.LARGE:
+                while count < size and len(incoming[count]) < pieces.LARGE:
+                    count += 1
+            self._incoming = incoming[count:]
+            data = incoming[0] if count == 1 else b"".join(incoming[:count])
+            if self._is_buffered:
+                _feed(self._protocol, data)
+            elif self._feed_head is not None and count < size and len(data) < pieces.LARGE:
+                self._feed_head(data)
+            else:
+                self._protocol.data_received(data)
 
     def _call(self, method: "Callable[..., object]", *arguments: object) -> None:
         """Call the protocol, in the context of `create_connection`.

@@ -374,6 +374,71 @@ async def reading_that_pauses(address):
     return ["False", "0", r"30 b'\x81\x03end\x88\x02\x03\xe8'", "eof", "None"]
 
 
+class Interrupted(Recorder):
+    """A protocol that does something in the middle of each message, behind the first bytes."""
+
+    def __init__(self, interrupt):
+        super().__init__()
+        self.calls = 0
+        self.interrupt = interrupt
+
+    def data_received(self, data):
+        self.calls += 1
+        super().data_received(data)
+        self.interrupt()
+
+
+@requirements("BRG-12")
+@everywhere
+async def pausing_in_a_large_message(address):
+    """The rest comes later, in order, and to the protocol that is there then."""
+    size = 1 << 17
+    transport, recorded = await recorder(address("sleep", f"bulk 2 {size}", "close 1000"))
+    first = Interrupted(transport.pause_reading)
+    second = Interrupted(lambda: transport.set_protocol(recorded))
+    transport.set_protocol(first)
+    await ask(address, "wake")
+    await first.came.wait()
+    await ask(address, "written")  # a way to the server and back
+    print(first.calls)
+    transport.set_protocol(second)
+    transport.resume_reading()
+    while recorded.data[-2:] != b"\x03\xe8":
+        recorded.came.clear()
+        await recorded.came.wait()
+    print(first.calls, second.calls)
+    data = first.data + second.data + recorded.data
+    frame = data[: 10 + size]
+    print(frame[:10].hex(), data == frame * 2 + b"\x88\x02\x03\xe8")
+    transport.write(close_frame(1000))
+    print(await recorded.lost)
+    return ["1", "1 1", "827f0000000000020000 True", "eof", "None"]
+
+
+@requirements("BRG-13")
+@everywhere
+async def ending_in_a_large_message(address):
+    """Who closes, or raises an exception, gets nothing more of it."""
+    loop = asyncio.get_running_loop()
+    handler, reported = loop.get_exception_handler(), []
+    loop.set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    size = 1 << 17
+    for end in "close", "abort", "fail":
+        transport, _ = await recorder(address("echo"))
+        protocol = Interrupted(getattr(transport, end) if end != "fail" else lambda: 1 / 0)
+        transport.set_protocol(protocol)
+        transport.write(b"\x82\xff" + size.to_bytes(8, "big") + bytes(4 + size))
+        print(end, repr(await protocol.lost), protocol.calls, len(protocol.data) <= 10 + size)
+    print(reported)
+    loop.set_exception_handler(handler)
+    return [
+        "close None 1 True",
+        "abort None 1 True",
+        "fail ZeroDivisionError('division by zero') 1 True",
+        "[ZeroDivisionError('division by zero')]",
+    ]
+
+
 @requirements("BRG-12")
 @everywhere
 async def writing_that_pauses(address):

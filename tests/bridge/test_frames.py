@@ -35,21 +35,43 @@ def test_a_whole_message(size, opcode, key):
     """It is what `feed` would yield; the data is a byte too short or too long for one that is not whole."""
     data = masked(0x80 | opcode, b"x" * size, key)
     reader = frames.FrameReader()
-    assert reader.feed_message(data) == next(frames.FrameReader().feed(data))
-    for other in data[:-1], data + b"\x81", data[:1] + bytes((data[1] & 127,)) + data[2:]:
-        assert reader.feed_message(other) is None
+    assert reader.feed_usual(data) == tuple(frames.FrameReader().feed(data))
+    cut = data[:-1] if size != 1 else data[:-2]  # without the only byte of its payload it is a head
+    for other in cut, data + b"\x81", data[:1] + bytes((data[1] & 127,)) + data[2:]:
+        assert reader.feed_usual(other) is None
     assert read(reader, data) == [(opcode, b"x" * size)]
+
+
+@pytest.mark.parametrize("size", [1, 125, 126, 127, 65535, 65536])
+@pytest.mark.parametrize("key", [b"\x00\xff\x10\x81", bytes(4)])
+def test_a_head_and_its_payload(size, key):
+    """They may come one after the other, and then be read by either way."""
+    data = masked(0x82, b"x" * size, key)
+    head, payload = data[:-size], data[-size:]
+    for feeding_head in frames.FrameReader.feed, frames.FrameReader.feed_usual:
+        reader = frames.FrameReader()
+        assert tuple(feeding_head(reader, head)) == ()
+        for other in b"", payload[:-1], payload + b"\x82":
+            assert reader.feed_usual(other) is None
+        assert reader.feed_usual(payload) == ((frames.BINARY, payload, masks.KEY.unpack(key)[0]),)
+        assert read(reader, data) == [(frames.BINARY, b"x" * size)]
+    reader = frames.FrameReader()
+    assert reader.feed_usual(head) == ()
+    messages = read(reader, payload[: size // 2]) + read(reader, payload[size // 2 :] + data)
+    assert messages == [(frames.BINARY, b"x" * size)] * 2
 
 
 def test_what_is_no_whole_message():
     """Fragments, control frames, broken frames; and any data that comes inside of a frame or a message."""
     whole = masked(0x81, b"whole")
     for data in b"", b"\x81", masked(0x01, b"a"), masked(0x80, b"a"), masked(0x89, b"a"), masked(0xC1, b"a"):
-        assert frames.FrameReader().feed_message(data) is None
-    for before in whole[:1], whole[:6], whole[:-1], masked(0x01, b"a"):
+        assert frames.FrameReader().feed_usual(data) is None
+    for first in 0x01, 0x80, 0x89, 0xC1:
+        assert frames.FrameReader().feed_usual(masked(first, b"whole")[:6]) is None
+    for before in whole[:1], whole[:6], whole[:-1], masked(0x01, b"a"), masked(0x01, whole)[:6]:
         reader = frames.FrameReader()
         assert read(reader, before) == []
-        assert reader.feed_message(whole) is None
+        assert reader.feed_usual(whole) is None
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536])

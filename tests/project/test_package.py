@@ -55,7 +55,7 @@ HOUSE = [
     {"bridge.server", "bridge.waiting"},
     {"bridge.payloads"},
     {"bridge.accelerators", "bridge.addresses", "bridge.handshake", "bridge.sockets", "bridge.tls"},
-    {"bridge.zeromasks"},
+    {"bridge.pieces", "bridge.zeromasks"},
     {"bridge.frames"},
     {"bridge.masks", "bridge.replacing"},
     {"reconnecting", "websocketstream"},
