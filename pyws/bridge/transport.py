@@ -288,7 +288,7 @@ class Transport(asyncio.Transport):
         except BaseException as error:
             self._loop.call_exception_handler(
                 {
-                    "message": f"Fatal error: {method} failed.",
+                    "message": "Fatal error: a call of the protocol failed.",
                     "exception": error,
                     "transport": self,
                     "protocol": self._protocol,
