@@ -244,5 +244,5 @@ def runtime(request):
 )
 def runner(request):
     """What `asyncio.run` is made of, for each kind of loop."""
-    with request.param as runtime, asyncio.Runner(debug=True, loop_factory=runtime.loop_factory) as runner:
+    with request.param as runtime, asyncio.Runner(debug=runtime.debug, loop_factory=runtime.loop_factory) as runner:
         yield runner

@@ -68,8 +68,9 @@ class CPython:
     engine = "cpython"
     python = ""
 
-    def __init__(self, id, loop_module="asyncio", eager=False):
+    def __init__(self, id, loop_module="asyncio", eager=False, debug=False):
         self.id = id
+        self.debug = debug
         self.about = f"CPython {platform.python_version()}, {loop_module}{', eager tasks' * eager}"
         self.loop_module = loop_module
         self.eager = eager
@@ -104,7 +105,7 @@ class CPython:
         descriptors = count_descriptors()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            with asyncio.Runner(debug=True, loop_factory=self.loop_factory) as runner:
+            with asyncio.Runner(debug=self.debug, loop_factory=self.loop_factory) as runner:
                 loop = runner.get_loop()
                 loop.set_exception_handler(lambda _, context: complaints.append(describe(context)))
                 result = runner.run(soon(stage.perform(name, origin, key, "cpython")))
@@ -460,6 +461,9 @@ def firefox():
     # A handshake that the page gave up keeps one of its host's six places until the server ends it: row CLS-13.
     options.set_preference("network.http.max-persistent-connections-per-server", 100)
     options.set_preference("dom.testing.testutils.enabled", True)  # for `collect_garbage`
+    # Processes that nobody here needs: one for the next tab, and one for extensions.
+    options.set_preference("dom.ipc.processPrelaunch.enabled", False)
+    options.set_preference("extensions.webextensions.remote", False)
     with driving(webdriver.Firefox(options, webdriver.FirefoxService(geckodriver, log_output=os.devnull))) as driver:
         yield driver
 
@@ -537,7 +541,8 @@ def brython_worker(browser):
 
 
 RUNTIMES = [
-    CPython("cpython"),
+    # A loop in debug mode finds more mistakes. Programs run without it, and so do the other loops here.
+    CPython("cpython", debug=True),
     CPython("cpython-uvloop", "uvloop"),
     # Tasks may begin inside the call that makes them; Python 3.11 knows nothing of that.
     *([CPython("cpython-eager", eager=True)] if sys.version_info >= (3, 12) else []),

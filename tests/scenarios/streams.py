@@ -488,7 +488,7 @@ async def what_a_block_has_sent_into_a_reset(stage):
 @scenario("WSS-08", "WSS-17")
 async def a_block_that_ends_when_the_server_has_closed(stage):
     """All was delivered and both sides said Close: that is no failure, whatever was not read."""
-    for verbs in (["read", "text unread", "close 1000"], ["read", "close"], ["read", "close 3000 enough"]):
+    for verbs in (["read", "hold", "text unread", "close 1000"], ["read", "close"], ["read", "close 3000 enough"]):
         async with stage.stream("accept", *verbs) as stream:
             await stream.send("delivered")
             row = await outcome(stream.closed)
