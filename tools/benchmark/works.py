@@ -182,9 +182,9 @@ def _pages(less: int) -> Iterator[Work]:
                     targets = (Target("javascript", 0.8 if kind == "text" else 0.5 if size == 256 else 0.3),)
                 yield Work("page", f"{name}, {label} {kind}", rivals, arguments, size == 256, targets=targets)
     for size, label, kind, n, share in (
-        (256, "256 B", "text", 10_000, 0.6),
-        (1 << 16, "64 KiB", "text", 1_000, 0.8),
-        (1 << 18, "256 KiB", "binary", 400, 0.8),
+        (256, "256 B", "text", 20_000, 0.6),
+        (1 << 16, "64 KiB", "text", 4_000, 0.8),
+        (1 << 18, "256 KiB", "binary", 2_000, 0.8),
     ):
         arguments = {"runtime": "bridge", "kind": kind, "size": size, "n": n // less, "in_flight": 32}
         peers = list(OVER_THE_BRIDGE)
