@@ -23,8 +23,9 @@ numbers = itertools.count()
 
 @pytest.fixture
 def address(peer, url):
-    """`url`; `address.heard()` is what the peer heard in the last conversation."""
+    """`url`; `address.heard()` is what the peer heard in the last conversation, `address.wake()` ends its `sleep`."""
     url.heard = lambda: peer.heard(url.key)
+    url.wake = lambda: peer.wake(url.key)
     url.requested = lambda: bool(peer.records[url.key].request)
     return url
 
@@ -370,8 +371,11 @@ def test_what_was_sent_before_an_interrupt_is_sent(runner, address):
 # The program ends
 
 
-def played(runner, url, act, pause=0, tls=None):
-    """Run a program that opens `url`, does `await act(ws)` and ends: its tasks are canceled; the events after that."""
+def played(runner, url, act, pause=None, tls=None):
+    """Run a program that opens `url`, does `await act(ws)` and ends: its tasks are canceled; the events after that.
+
+    `pause()` is called in between.
+    """
     journal = []
 
     async def main():
@@ -384,7 +388,8 @@ def played(runner, url, act, pause=0, tls=None):
 
     ws = runner.run(main())
     journal.clear()
-    time.sleep(pause)
+    if pause is not None:
+        pause()
     leave(runner)
     assert ws.readyState == WebSocket.CLOSED
     return journal
@@ -540,8 +545,12 @@ def test_leaving_while_the_server_closes_sends_nothing_more(runner, address):
 @pytest.mark.parametrize("first", ["text late", "ping"])
 def test_what_arrives_when_the_program_ends_is_not_dispatched(runner, address, first, last):
     """Messages, a Close, a failure or the end of TCP that wait in the system's buffer then."""
-    verbs = ["accept", "wait 0.05", first, last]
-    assert played(runner, address(*verbs), is_open, pause=0.1) == ["close"]
+
+    def pause():
+        address.wake()
+        time.sleep(0.1)
+
+    assert played(runner, address("accept", "sleep", first, last), is_open, pause) == ["close"]
 
 
 @pytest.mark.requirements("BYE-04")
@@ -593,9 +602,10 @@ def test_leaving_when_the_connection_has_just_ended(runner, address, first, last
 
     async def act(ws):
         await is_open(ws)
+        address.wake()
         time.sleep(0.1)
 
-    played(runner, address("accept", "wait 0.05", first, last), act)
+    played(runner, address("accept", "sleep", first, last), act)
 
 
 @pytest.mark.requirements("BYE-02")

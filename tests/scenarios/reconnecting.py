@@ -201,11 +201,11 @@ async def a_server_that_never_answers_is_given_up(stage):
             await stage.sleep(NEVER)
         return urls[len(calls) - 2]
 
-    parts = ["hang"], ["accept", "wait 0.6", "text still here", "close 1000"]
+    parts = ["hang"], ["accept", "wait 1.2", "text still here", "close 1000"]
     urls = [stage.address(*parts)] * 2
-    ws = stage.adopt(ReconnectingWebSocket(url, **QUICK, connect_timeout=0.4))
+    ws = stage.adopt(ReconnectingWebSocket(url, **QUICK, connect_timeout=1))
     await stage.closed(ws)
-    ws = come_back(stage, *parts, connect_timeout=0.4)
+    ws = come_back(stage, *parts, connect_timeout=1)
     await stage.closed(ws)
     lived = ["open 1", "message 1 'still here'", "close 3 clean 1000 ''"]
     return [
