@@ -131,7 +131,7 @@ def talk(*urls, authority=None, folder=None):
         environment["SSL_CERT_FILE"] = str(folder / "authority.pem")
         authority.cert_pem.write_to_path(environment["SSL_CERT_FILE"])
     command = [sys.executable, "-W", "error", "-c", TALK, *urls]
-    done = subprocess.run(command, capture_output=True, env=environment, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, env=environment, text=True, timeout=90)
     assert done.returncode == 0, done.stderr
     # asyncio, asked to watch, complains of a machine that is slow.
     return json.loads(done.stdout), [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]

@@ -48,17 +48,17 @@ manager = KernelManager()
 manager.start_kernel()
 client = manager.blocking_client()
 client.start_channels()
-client.wait_for_ready(timeout=30)
+client.wait_for_ready(timeout=90)
 found = []
 for cell, last in json.loads(sys.argv[1]):
     client.execute(cell)
     messages = []
     while not messages or last not in str(messages[-1]):
-        message = client.get_iopub_msg(timeout=30)
+        message = client.get_iopub_msg(timeout=90)
         messages.append({"msg_type": message["msg_type"], "content": message["content"]})
         if message["content"].get("text") == "interrupt me\\n":
             manager.interrupt_kernel()
-    found.append([client.get_shell_msg(timeout=30)["content"]["status"], messages])
+    found.append([client.get_shell_msg(timeout=90)["content"]["status"], messages])
 client.stop_channels()
 manager.shutdown_kernel()
 print(json.dumps(found))

@@ -36,7 +36,7 @@ def run_in_pyodide(runtime, program, urls, wheels, typed):
 
 
 def on_cpython(*arguments):
-    done = subprocess.run([sys.executable, PLAYER, *arguments], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, PLAYER, *arguments], capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -90,7 +90,7 @@ def environ():
 def call(folder, *command):
     """Run a module of the tools in a folder."""
     command = [sys.executable, "-m", *map(str, command)]
-    done = subprocess.run(command, cwd=folder, env=environ(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=folder, env=environ(), capture_output=True, text=True, timeout=200)
     if done.returncode:
         raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
 

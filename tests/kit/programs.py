@@ -13,7 +13,7 @@ import pyws
 
 PATH = str(Path(pyws.__file__).parent.parent)
 SERVE = [sys.executable, "-X", "dev", "-m", "pyws", "serve"]
-READY_WITHIN = 60  # seconds for a page to load its interpreter and run
+READY_WITHIN = 100  # seconds for a page to load its interpreter and run
 
 
 def run(*arguments, **settings):
@@ -30,7 +30,7 @@ def python(*arguments, cwd=None, input=None, **environment):
         input=input,
         text=True,
         encoding="utf-8",
-        timeout=30,
+        timeout=90,
         env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": PATH, **environment},
     )
     # With -X dev asyncio tells of slow steps: on a busy machine any is, and it says nothing of the program.
@@ -55,7 +55,7 @@ def serving(*arguments, told=()):
             yield re.search(r"http://\S+", line)[0]
         finally:
             process.send_signal(signal.SIGINT)
-            output, errors = process.communicate(timeout=10)
+            output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "interrupted\n")
     assert told is None or sorted(output.splitlines()) == sorted(told)
 

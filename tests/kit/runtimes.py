@@ -33,7 +33,7 @@ WEB = TESTS.parent / "web"
 SCENARIO_FILES = TESTS.glob("scenarios/*.py")
 PAGE_FILES = ["kit/notation.py", "kit/stage.py", *sorted(f"scenarios/{path.name}" for path in SCENARIO_FILES)]
 
-READY_WITHIN = 50  # seconds for a page to load its interpreter
+READY_WITHIN = 100  # seconds for a page to load its interpreter
 SCENARIO_WITHIN = 50  # seconds for one scenario; its own waits end sooner
 
 

@@ -9,7 +9,7 @@ from runtimes import TESTS, MicroPythonNode, required
 
 pytestmark = pytest.mark.once
 
-PATIENCE = 30  # seconds
+PATIENCE = 90  # seconds
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.name for path in ROOT.glob("web/examples/*.py"))
-READY_WITHIN = 50  # seconds for the page to load its interpreters
+READY_WITHIN = 100  # seconds for the page to load its interpreters
 DONE_WITHIN = 100  # seconds for a run: on two busy cores WebKit needs many
 RUNTIMES = ["CPython", "Pyodide", "Brython"]
 PLATFORMS = [sys.platform, "emscripten", "brython"]
@@ -726,7 +726,7 @@ def without_ci(**more):
 def test_the_demo_ends_after_the_comparison(ci, to_compare, pages):
     """In CI, or when it is told to: with the comparison's own exit status."""
     command = demo(None, to_compare, False, pages=pages)
-    done = subprocess.run(command, capture_output=True, text=True, env=without_ci(CI=ci), timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, env=without_ci(CI=ci), timeout=110)
     assert done.returncode == 0, done
     assert re.search(rf"The {len(pages) + 1} journals are identical: \d+ rows each\.\n$", done.stdout)
 
@@ -781,7 +781,7 @@ def test_the_demo_opens_the_lab(tmp_path):
 def test_a_port_that_is_taken_is_a_sentence(lab):
     """Before anything else is done."""
     port = urlsplit(lab.origin).port
-    done = subprocess.run(demo(port, False, True), capture_output=True, text=True, env=without_ci(), timeout=30)
+    done = subprocess.run(demo(port, False, True), capture_output=True, text=True, env=without_ci(), timeout=90)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert f"Cannot listen on 127.0.0.1:{port}" in done.stderr and "choose another port" in done.stderr
 

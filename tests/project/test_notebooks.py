@@ -13,7 +13,7 @@ from runtimes import chromium, required
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
 
-READY_WITHIN = 60  # seconds for a page to load its interpreter
+READY_WITHIN = 150  # seconds for a page to load its interpreter
 DONE_WITHIN = 60  # seconds for what cells do
 PAGE = "/dist/notebooks/jupyterlite-site/notebooks/index.html"
 KERNEL_SCRIPT = "/dist/notebooks/jupyterlite-site/extensions/@jupyterlite/pyodide-kernel-extension/static/"

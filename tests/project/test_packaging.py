@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 INSTALL = ROOT.joinpath("web", "docs", "install.md").read_text("utf-8")
 LINE = re.compile(r"^\| ([^|]+) \| `([^|]+)` \|$", re.M)
 LINES = dict(LINE.findall(INSTALL))
-READY_WITHIN = 50  # seconds for a page to load its interpreter, and for one echo
+READY_WITHIN = 100  # seconds for a page to load its interpreter, and for one echo
 BRYTHON = "/node_modules/brython"
 
 # The one program that everything here is for: a message there and back, then the title of the page or a line printed.

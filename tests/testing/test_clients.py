@@ -93,7 +93,7 @@ def test_another_process(secure, told, tmp_path):
     script.write_text(SCRIPT)
     command = [sys.executable, "-m", "pyws", "run", str(script), told.secure_url if secure else told.url]
     environment = {"PYTHONPATH": PATH, "SSL_CERT_FILE": told.authorities}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110)
     assert (done.stdout, done.stderr) == ("world\nb'\\x01'\n1000 bye\n", "")
 
 
