@@ -123,7 +123,8 @@ def discard(self: "Any") -> None:
 
 
 def keep(self: "Any") -> None:
-    """Put the piece into the buffer of the library."""
+    """Put the piece into the buffer of the library, which may wait for more there: no piece is expected then."""
+    self.expects = False
     if self.piece is not None:
         self.buffer += self.piece
         self.piece = None

@@ -109,6 +109,18 @@ def test_a_piece_is_not_copied():
         assert piece not in vars(play.reader).values()
 
 
+@pytest.mark.requirements("BRG-07")
+def test_a_read_between_a_head_and_its_payload():
+    """It waits in the buffer of the library, and finds there what comes."""
+    play = Play(adopted())
+    assert play.read("at_eof") == "waits"
+    play.feed_head(b"ab")
+    assert play.read("at_eof") is False
+    assert play.read("read_exact", 5) == "waits"
+    play.feed(b"x" * LARGE)
+    assert play.read("read_exact", 5) == b"abxxx"
+
+
 def test_readers_that_are_left_as_they_are():
     """Those of other classes, and those that have got data."""
 
