@@ -22,12 +22,13 @@ LARGE = 1 << 15
 def adopt(protocol: "Any") -> "Callable[[bytes], None] | None":
     """Let a connection of `websockets` read pieces, if it is one that is known; return its reader's `feed_head`.
 
-    Call it with the protocol of a transport.
+    Call it with the protocol of a transport. A class that overrides `data_received` gets the heads there, too: None.
     """
     connection: Any = getattr(sys.modules.get("websockets.asyncio.connection"), "Connection", None)
     if connection is None or not isinstance(protocol, connection):
         return None
-    return adopt_reader(getattr(protocol.protocol, "reader", None))
+    feed = adopt_reader(getattr(protocol.protocol, "reader", None))
+    return feed if type(protocol).data_received is connection.data_received else None
 
 
 def adopt_reader(reader: "Any") -> "Callable[[bytes], None] | None":

@@ -1,10 +1,14 @@
 """Readers of websockets that return pieces: each read has the result that the library's own has."""
 
+import asyncio
 import random
 
 import pytest
 from pyws.bridge import pieces
+from websockets.asyncio.client import ClientConnection
+from websockets.client import ClientProtocol
 from websockets.streams import StreamReader
+from websockets.uri import parse_uri
 
 LARGE = 8  # instead of some kilobytes
 SIZES = [0, 1, 2, 5, LARGE - 1, LARGE, LARGE + 1, 3 * LARGE]
@@ -133,3 +137,18 @@ def test_readers_that_are_left_as_they_are():
         kind = type(reader)
         pieces.adopt_reader(reader)
         assert type(reader) is kind
+
+
+@pytest.mark.requirements("BRG-07")
+def test_a_connection_with_a_method_of_its_own_gets_all_data():
+    """A head goes past `data_received` only where that is the library's own."""
+
+    class Derived(ClientConnection):
+        def data_received(self, data):
+            super().data_received(data)
+
+    async def connected(cls):
+        return cls(ClientProtocol(parse_uri("ws://localhost/")))
+
+    connections = [asyncio.run(connected(cls)) for cls in (ClientConnection, Derived)]
+    assert [pieces.adopt(connection) is None for connection in connections] == [False, True]
