@@ -44,14 +44,19 @@ SLOWEST = [
 
 def pytest_addoption(parser):
     parser.addoption("--runtimes", default="", help="only runtimes whose id begins with this")
+    parser.addoption("--no-debug", action="store_true", help="no loop is in asyncio's debug mode")
     parser.addoption("--thorough", action="store_true", help="the longest cases of the Autobahn test suite, too")
 
 
 def pytest_configure(config):
     """Tests press Ctrl-C: what they start must not inherit that it is ignored, as in the background of a shell.
 
-    A process that only shares out the tests is not measured.
+    With `--no-debug` all loops run as programs run them. A process that only shares out the tests is not measured.
     """
+    if config.getoption("no_debug"):
+        for runtime in RUNTIMES:
+            if runtime.engine == "cpython":
+                runtime.debug = False
     measuring = coverage_of_this_process()
     if measuring is not None and config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         measuring.stop()

@@ -541,7 +541,7 @@ def brython_worker(browser):
 
 
 RUNTIMES = [
-    # A loop in debug mode finds more mistakes. Programs run without it, and so do the other loops here.
+    # A loop in debug mode finds more mistakes. Programs run without it, as do the other loops here and other Pythons.
     CPython("cpython", debug=True),
     CPython("cpython-uvloop", "uvloop"),
     # Tasks may begin inside the call that makes them; Python 3.11 knows nothing of that.
