@@ -51,7 +51,7 @@ ALL = ["-m", "coverage", "run", *PYTEST, "5", f"--ignore={OUTSIDE}"]
 # A browser does not know which Python drives it. Files that are marked so as a whole are not even imported, for they
 # may need what other Pythons do not have.
 ON_CPYTHON = ["--runtimes", "cpython", "-m", "not once"]
-CPYTHON = [*PYTEST, "3", *ON_CPYTHON]
+CPYTHON = [*PYTEST, "3", *ON_CPYTHON, "--no-debug"]
 # Of each kind of loop, and of tasks that begin at once or later, but not each with each. Without input that is made by
 # chance, and without the scenarios a second time, with the library doing all: neither depends on what differs between
 # Pythons, which are asyncio and ssl. Of the commands, how `run` closes sockets shows that they start. The loop of the
